@@ -1,0 +1,203 @@
+"""The integer network: what a chip executes, population by population, spike by spike.
+
+Time. Every projection takes one step plus its ``delay``, as on the chip. A population's ``latency`` says how many chip
+steps its answer trails the input; in input time, where every recording is kept, a projection therefore acts after
+``1 + delay + latency(source) - latency(target)`` steps: 0 along a feed-forward path, 1 around a loop. A population
+starts each sample with its state cleared when the sample's first step reaches it (on a chip, and in Lava, by a reset
+interval of that phase). A network read from a chip's own file has all latencies 0: its recordings are in chip time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurodeploy.errors import InputError
+from neurodeploy.fixedpoint import IntArray
+
+Shape = tuple[int, ...]
+
+
+def _integers(values: npt.ArrayLike, dtype: npt.DTypeLike) -> IntArray:
+    array = np.array(values, dtype=dtype)
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Lif:
+    """Parameters of leaky integrate-and-fire neurons; each array is broadcast to the population's shape.
+
+    Attributes
+    ----------
+    threshold : mantissa; a neuron fires where ``v > 64 * threshold``. 0..131071.
+    current_decay, voltage_decay : 0..4096 per step; 4096 forgets everything, 0 nothing.
+    bias, bias_exponent : ``bias * 2^bias_exponent`` is added to ``v`` in every step.
+    """
+
+    threshold: IntArray
+    current_decay: IntArray
+    voltage_decay: IntArray
+    bias: IntArray = field(default_factory=lambda: _integers(0, np.int32))
+    bias_exponent: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "current_decay", "voltage_decay", "bias"):
+            object.__setattr__(self, name, _integers(getattr(self, name), np.int32))
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """All sources reach all targets; weight int32 [out, in], both sides flattened in (C, H, W) order."""
+
+    weight: IntArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", _integers(self.weight, np.int32))
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """Cross-correlation of a (C, H, W) source; weight int32 [out, in / groups, kernel_h, kernel_w], pairs (H, W)."""
+
+    weight: IntArray
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", _integers(self.weight, np.int32))
+
+    def output_shape(self, source: Shape) -> Shape:
+        """Return the (C, H, W) that a source of this shape gives."""
+        extents = (
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d in zip(
+                source[1:], self.weight.shape[2:], self.stride, self.padding, self.dilation, strict=True
+            )
+        )
+        return (self.weight.shape[0], *extents)
+
+
+Connection = Dense | Convolution
+
+
+@dataclass(frozen=True, eq=False)
+class Port:
+    """Where spikes from outside enter: one integer per cell and step (0, 1, or a graded payload)."""
+
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Neurons of one model and shape.
+
+    Attributes
+    ----------
+    latency : chip steps by which this population trails the input, see the module.
+    scale : 64 * scale state units are one float unit of the membrane; 1 where the network was born integer.
+    """
+
+    name: str
+    shape: Shape
+    neuron: Lif
+    latency: int = 0
+    scale: float = 1.0
+
+    @property
+    def size(self) -> int:
+        """The number of neurons."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Synapses from a port or population to a population.
+
+    Attributes
+    ----------
+    weight_exponent : the sum of a step's weights is multiplied by 2 to this power (floor when negative).
+    delay : steps beyond the one that every projection takes.
+    weight_bits : bits a synapse occupies on the chip, sign included.
+    """
+
+    name: str
+    source: str
+    target: str
+    connection: Connection
+    weight_exponent: int = 0
+    delay: int = 0
+    weight_bits: int = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """An integer network.
+
+    Attributes
+    ----------
+    outputs : names of the populations that answer.
+    dt : seconds of model time that one step stands for.
+    target : name of the chip whose number formats it was made for, or "" when unknown.
+    provenance : where each number came from, as JSON values; see :mod:`neurodeploy.quantization`.
+    """
+
+    ports: tuple[Port, ...]
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    outputs: tuple[str, ...]
+    dt: float = 1.0
+    target: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def by_name(self) -> dict[str, Port | Population]:
+        """Ports and populations by name."""
+        parts: tuple[Port | Population, ...] = (*self.ports, *self.populations)
+        return {part.name: part for part in parts}
+
+    def into(self, name: str) -> list[Projection]:
+        """Return the projections that end at the population ``name``."""
+        return [projection for projection in self.projections if projection.target == name]
+
+    def out_of(self, name: str) -> list[Projection]:
+        """Return the projections that start at ``name``."""
+        return [projection for projection in self.projections if projection.source == name]
+
+    def latency(self, name: str) -> int:
+        """Return the latency of a population, or 0 for a port, in chip steps."""
+        part = self.by_name[name]
+        return part.latency if isinstance(part, Population) else 0
+
+    def lag(self, projection: Projection) -> int:
+        """Return after how many steps of input time this projection acts; see the module."""
+        return 1 + projection.delay + self.latency(projection.source) - self.latency(projection.target)
+
+    @cached_property
+    def order(self) -> tuple[Population, ...]:
+        """The populations so that every projection without lag points forward."""
+        sorter: TopologicalSorter[str] = TopologicalSorter()
+        for population in self.populations:
+            sorter.add(population.name)
+        for projection in self.projections:
+            if self.lag(projection) == 0:
+                sorter.add(projection.target, projection.source)
+        try:
+            names = list(sorter.static_order())
+        except CycleError as error:
+            raise InputError(" -> ".join(error.args[1]), "a loop of projections without lag") from error
+        populations = {population.name: population for population in self.populations}
+        return tuple(populations[name] for name in names if name in populations)
+
+    def in_chip_time(self) -> Network:
+        """Return the network with all latencies 0, whose recordings start at the first chip step."""
+        return replace(self, populations=tuple(replace(p, latency=0) for p in self.populations))

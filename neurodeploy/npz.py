@@ -1,0 +1,157 @@
+"""Bounded reading and reproducible writing of .npz files, and the form of an event file."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from neurodeploy.errors import InputError
+from neurodeploy.files import require_file
+
+#: Refuse to unpack more than this from one file: enough for 10,000 samples of 128 x 128 x 2 over 25 steps.
+MAX_BYTES = 8 << 30
+
+
+def write_npz(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays to a compressed .npz file whose bytes depend on nothing but the arrays."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
+        for name, array in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            with archive.open(entry, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
+
+
+def read_npz(path: str | Path, *, limit: int = MAX_BYTES) -> dict[str, npt.NDArray[Any]]:
+    """Read every array of an .npz file, allocating at most ``limit`` bytes in all.
+
+    Raises
+    ------
+    InputError : no file, no zip archive, a damaged or oversized member, or one that needs pickle.
+    """
+    path = require_file(path)
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    left = limit
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if not member.filename.endswith(".npy"):
+                    raise InputError(
+                        str(path), f"holds {member.filename!r}, which is no array", "write it with np.savez"
+                    )
+                with archive.open(member) as stream:
+                    array = _read_array(stream, str(path), member.filename, left)  # type: ignore[arg-type]
+                left -= array.nbytes
+                arrays[member.filename.removesuffix(".npy")] = array
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise InputError(str(path), f"is no readable .npz file ({error})", "write it with np.savez") from error
+    except Exception as error:
+        # zlib.error, struct.error and tokenize errors of a damaged header share no base class.
+        if isinstance(error, InputError):
+            raise
+        raise InputError(str(path), f"is damaged ({error})", "write it again") from error
+    return arrays
+
+
+def _read_array(stream: BinaryIO, path: str, name: str, limit: int) -> npt.NDArray[Any]:
+    version = np.lib.format.read_magic(stream)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise InputError(path, f"{name} holds Python objects", "store plain numbers; objects are never unpickled")
+    size = math.prod(shape) * dtype.itemsize
+    if size > limit:
+        raise InputError(path, f"{name} declares {size:,} bytes, the limit is {limit:,}", "split it into smaller files")
+    data = stream.read(size)
+    if len(data) != size:
+        raise InputError(path, f"{name} ends after {len(data):,} of {size:,} bytes", "write it again")
+    array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Input spikes of several samples: port name -> integer [samples, steps, *shape]; labels int64 [samples] or None.
+
+    The key "" stands for the only port of a network that has one.
+    """
+
+    spikes: Mapping[str, npt.NDArray[Any]]
+    labels: npt.NDArray[np.int64] | None
+    path: str
+
+    @property
+    def samples(self) -> int:
+        """The number of samples."""
+        return int(next(iter(self.spikes.values())).shape[0])
+
+    @property
+    def steps(self) -> int:
+        """The number of steps of each sample."""
+        return int(next(iter(self.spikes.values())).shape[1])
+
+    def first(self, count: int) -> Events:
+        """Return the first ``count`` samples."""
+        return Events(
+            {name: values[:count] for name, values in self.spikes.items()},
+            None if self.labels is None else self.labels[:count],
+            self.path,
+        )
+
+
+def read_events(path: str | Path) -> Events:
+    """Read ``spikes`` [samples, steps, *shape] (or ``spikes/<port>``) and, where present, ``labels`` [samples].
+
+    Raises
+    ------
+    InputError : no spikes, spikes that are no whole numbers, ports or labels of different lengths.
+    """
+    arrays = read_npz(path)
+    found = {
+        name.removeprefix("spikes").removeprefix("/"): a for name, a in arrays.items() if name.startswith("spikes")
+    }
+    if not found:
+        raise InputError(
+            str(path), f"holds {', '.join(arrays) or 'nothing'} but no 'spikes'", "name the array 'spikes'"
+        )
+    spikes = {name: _whole_numbers(values, str(path)) for name, values in found.items()}
+    extents = {values.shape[:2] for values in spikes.values()}
+    if len(extents) > 1:
+        raise InputError(str(path), f"ports differ in (samples, steps): {sorted(extents)}", "give all the same extent")
+    samples = next(iter(extents))[0]
+    labels = arrays.get("labels")
+    if labels is not None:
+        if labels.shape != (samples,):
+            raise InputError(
+                str(path), f"labels {list(labels.shape)} for {samples} samples", "give one label per sample"
+            )
+        labels = _whole_numbers(labels, str(path), "labels", 1).astype(np.int64)
+    return Events(spikes, labels, str(path))
+
+
+def _whole_numbers(values: npt.NDArray[Any], path: str, name: str = "spikes", axes: int = 3) -> npt.NDArray[Any]:
+    if values.ndim < axes or 0 in values.shape:
+        raise InputError(
+            path, f"{name} has shape {list(values.shape)}", "it is [samples, steps, *shape], none of them 0"
+        )
+    if values.dtype == np.bool_:
+        return values.view(np.uint8)
+    if np.issubdtype(values.dtype, np.integer):
+        return values
+    if not np.issubdtype(values.dtype, np.floating):
+        raise InputError(path, f"{name} is of type {values.dtype}", "store integers")
+    if not np.isfinite(values).all():
+        raise InputError(path, f"{name} holds NaN or infinity", "store integers")
+    if (values != np.trunc(values)).any():
+        raise InputError(
+            path, f"{name} holds fractions, such as {values[values != np.trunc(values)][0]}", "store integers"
+        )
+    return values.astype(np.int64)
