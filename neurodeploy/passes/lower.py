@@ -1,0 +1,45 @@
+"""``lower = fuse . pool . scale . batchnorm . identity``: the float network in the form a chip's projections take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from neurodeploy.errors import Unsupported
+from neurodeploy.graph import Graph, Pool
+from neurodeploy.passes.drop_identity import drop_identity
+from neurodeploy.passes.fold_batchnorm import fold_batchnorm
+from neurodeploy.passes.fold_scale import fold_scale
+from neurodeploy.passes.fuse_linear import fuse_linear
+from neurodeploy.passes.pool_to_convolution import pool_to_convolution
+
+#: The passes of :func:`lower`, in order.
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    drop_identity,
+    fold_batchnorm,
+    fold_scale,
+    pool_to_convolution,
+    fuse_linear,
+)
+
+
+def lower(graph: Graph) -> Graph:
+    """Return the graph with nothing but synapses (Linear, Convolution; float64) between its neurons.
+
+    Every edge into a Neuron then comes from exactly one synapse whose source is an Input or a Neuron (a Threshold or
+    Delay stays where it is and bounds a synapse likewise); several synapses into one neuron are their sum; an Output
+    follows its neurons directly.
+
+    Raises
+    ------
+    Unsupported : a node has no such form; the message names it and what to do instead.
+    """
+    for name in graph.of_type(Pool):
+        pool = graph.nodes[name]
+        assert isinstance(pool, Pool)
+        if pool.kind == "max":
+            raise Unsupported(
+                name, "takes the maximum of its window, which no synapse computes", "train with AvgPool2d instead"
+            )
+    for run in PASSES:
+        graph = run(graph)
+    return graph

@@ -1,0 +1,240 @@
+"""A chip as data: limits, number formats, memory encodings, and energy and time per event.
+
+Nothing in neurodeploy asks which chip it works for; it asks the :class:`Chip`. The packaged chips are the ``*.toml``
+files beside this module, :mod:`neurodeploy.targets.chipfile` says how one is written, and any other file of that form
+is a chip too.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from neurodeploy.errors import InputError, UsageError
+from neurodeploy.targets.chipfile import Number, Section, read_chip_file
+
+_PACKAGED = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Formats:
+    """The integers a chip computes with.
+
+    Attributes
+    ----------
+    weight_bits : bits of the widest weight, sign included.
+    signed_minimum, signed_maximum, signed_step : weights of both signs on one axon lie on this grid.
+    unsigned_maximum : the largest magnitude where all weights have one sign; the step is then 1.
+    weight_exponent_minimum, weight_exponent_maximum : a power of two common to a projection.
+    threshold_maximum : the largest threshold mantissa; one unit of it is 64 units of ``v``.
+    decay_one : the decay that forgets everything in one step.
+    bias_maximum, bias_exponent_minimum, bias_exponent_maximum : a bias is ``mantissa * 2^exponent``, either sign.
+    delay_maximum : steps a projection may wait beyond its own one.
+    resets : what may happen to ``v`` after a spike, in the words of :mod:`neurodeploy.semantics`.
+    graded_spikes : whether a spike may carry an integer payload.
+    """
+
+    weight_bits: int
+    signed_minimum: int
+    signed_maximum: int
+    signed_step: int
+    unsigned_maximum: int
+    weight_exponent_minimum: int
+    weight_exponent_maximum: int
+    threshold_maximum: int
+    decay_one: int
+    bias_maximum: int
+    bias_exponent_minimum: int
+    bias_exponent_maximum: int
+    delay_maximum: int
+    resets: tuple[str, ...]
+    graded_spikes: bool
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Words of a core's memory that the listed uses share."""
+
+    name: str
+    words: int
+    uses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the synapses of one kind of connection are stored; :mod:`neurodeploy.memory` has the formulas.
+
+    Attributes
+    ----------
+    rows : what has a row of weights of its own: each ``source`` neuron; each distinct ``tap-set``, the kernel taps by
+        which a source position reaches a core, shared by all positions alike; or each ``kernel-tap``.
+    packing : a row is cut into entries that each fill whole words (``entry``), or fills whole words once (``row``).
+    pads_source : a row is kept for every cell of the source's tiles, of those beyond the border too.
+    delay_in_synapse : whether each synapse spends bits on a projection's delay.
+    header : bits per entry or row beside the synapses.
+    index_least, index_most : bits of the target index of a synapse; both 0 where the place in the row says it.
+    entry_synapses : synapses per entry, 0 without entries.
+    axon_in_per_source, axon_in_per_core, axon_map_per_neuron : words beside the synapses.
+    out_slots_per_axon : output slots a neuron spends on each core it reaches.
+    """
+
+    rows: str
+    packing: str
+    pads_source: bool
+    delay_in_synapse: bool
+    header: int
+    index_least: int
+    index_most: int
+    axon_in_per_source: float
+    axon_in_per_core: float
+    axon_map_per_neuron: float
+    out_slots_per_axon: int
+    entry_synapses: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Chip:
+    """A chip, or a board of several alike.
+
+    Attributes
+    ----------
+    mesh : tiles in x and y.
+    usable_cores : cores per chip that a network may take.
+    chips_max : chips on the largest board meant.
+    limits : name of a per-core limit -> its number; a limit the chip does not have is absent.
+    margin : share of axon and memory limits left free by default, for what the vendor's compiler counts besides.
+    word_bits, neuron_words : bits of a memory word, and words per neuron.
+    tiling : how a (C, H, W) population is cut, ``columns`` or ``cheapest``; see :mod:`neurodeploy.partition`.
+    weight_bits : synapse widths the memory knows, ascending.
+    encodings : ``dense`` and ``convolution``.
+    energy, time, power : joules and seconds per event, watts per chip.
+    barrier : number of tiles in use -> seconds of the barrier that ends a step.
+    numbers : every number of the file by its dotted key.
+    """
+
+    name: str
+    title: str
+    formats: Formats
+    mesh: tuple[int, int]
+    cores_per_tile: int
+    usable_cores: int
+    chips_max: int
+    limits: Mapping[str, int]
+    margin: float
+    pools: tuple[Pool, ...]
+    word_bits: int
+    neuron_words: int
+    tiling: str
+    weight_bits: tuple[int, ...]
+    encodings: Mapping[str, Encoding]
+    energy: Mapping[str, Number]
+    time: Mapping[str, Number]
+    barrier: Mapping[int, Number]
+    power: Mapping[str, Number]
+    numbers: Mapping[str, Number]
+
+    @cached_property
+    def cores_max(self) -> int:
+        """The number of cores of the largest board."""
+        return self.usable_cores * self.chips_max
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return name, title, number formats and every number of the file, as JSON values."""
+        formats = {field.name: getattr(self.formats, field.name) for field in fields(self.formats)}
+        return {
+            "schema": 1,
+            "name": self.name,
+            "title": self.title,
+            "formats": formats | {"resets": list(self.formats.resets)},
+            "pools": [{"name": p.name, "words": p.words, "uses": list(p.uses)} for p in self.pools],
+            "numbers": {key: number.as_dict() for key, number in self.numbers.items()},
+        }
+
+
+def chip_names() -> tuple[str, ...]:
+    """Return the names of the packaged chips."""
+    return tuple(sorted(path.stem for path in _PACKAGED.glob("*.toml")))
+
+
+def load_chip(name_or_path: str | Path) -> Chip:
+    """Return the packaged chip of this name, or the chip in this file.
+
+    Raises
+    ------
+    UsageError : neither a packaged chip nor a file.
+    InputError : the file is no valid chip file; the message names its key.
+    """
+    name = str(name_or_path)
+    if name in chip_names():
+        return _build(_PACKAGED / f"{name}.toml")
+    if Path(name).suffix == ".toml" or Path(name).is_file():
+        return _build(Path(name))
+    nearest = difflib.get_close_matches(name, chip_names(), n=1, cutoff=0.0)
+    raise UsageError(
+        name,
+        f"is neither a chip ({', '.join(chip_names())}) nor a file",
+        f"did you mean {nearest[0]!r}? A chip of your own is a .toml file",
+    )
+
+
+def _build(path: Path) -> Chip:
+    sections = read_chip_file(path)
+    chip, limits, encoding = sections["chip"], dict(sections["limits"]), sections["encoding"]
+    margin = limits.pop("margin")
+    if not margin.value < 1:
+        raise InputError(str(path), f"limits.margin is {margin.value}", "a share of at least 0 and below 1")
+    if int(chip["usable_cores"]) > int(chip["tiles_x"]) * int(chip["tiles_y"]) * int(chip["cores_per_tile"]):
+        raise InputError(str(path), "chip.usable_cores exceeds the cores of the mesh", "lower it, or widen the mesh")
+    return Chip(
+        name=sections[""]["name"],
+        title=sections[""]["title"],
+        formats=Formats(**_plain(sections["formats"])),
+        mesh=(int(chip["tiles_x"]), int(chip["tiles_y"])),
+        cores_per_tile=int(chip["cores_per_tile"]),
+        usable_cores=int(chip["usable_cores"]),
+        chips_max=int(chip["chips_max"]),
+        limits={name: int(number) for name, number in limits.items()},
+        margin=margin.value,
+        pools=tuple(Pool(name, int(pool["words"]), pool["uses"]) for name, pool in _family(sections, "pools.").items()),
+        word_bits=int(encoding["word"]),
+        neuron_words=int(encoding["neuron"]),
+        tiling=encoding["tiling"],
+        weight_bits=_widths(path, encoding["weight_bits"]),
+        encodings={kind: Encoding(**_plain(values)) for kind, values in _family(sections, "encoding.").items()},
+        energy=sections["energy"],
+        time=sections["time"],
+        barrier=_barrier(path, _family(sections, "barrier.")),
+        power=sections["power"],
+        numbers={
+            f"{section}.{key}": value
+            for section, values in sections.items()
+            for key, value in values.items()
+            if isinstance(value, Number)
+        },
+    )
+
+
+def _family(sections: Mapping[str, Section], prefix: str) -> dict[str, Section]:
+    return {name.removeprefix(prefix): values for name, values in sections.items() if name.startswith(prefix)}
+
+
+def _plain(section: Section) -> dict[str, Any]:
+    """Replace each number by its bare value."""
+    return {key: value.value if isinstance(value, Number) else value for key, value in section.items()}
+
+
+def _widths(path: Path, texts: tuple[str, ...]) -> tuple[int, ...]:
+    if not all(text.isdecimal() for text in texts):
+        raise InputError(str(path), f"encoding.weight_bits is {list(texts)}", 'bit counts as texts, such as "8"')
+    return tuple(sorted(int(text) for text in texts))
+
+
+def _barrier(path: Path, table: Mapping[str, Section]) -> dict[int, Number]:
+    for name in table:
+        if not name.isdecimal():
+            raise InputError(str(path), f"[barrier.{name}] does not name a number of tiles", "write [barrier.4]")
+    return {int(name): table[name]["time"] for name in sorted(table, key=int)}
