@@ -1,0 +1,133 @@
+"""The file of an integer network: exact integers back, and a valid NIR file for everyone else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import h5py
+import nir
+import numpy as np
+import pytest
+
+from neurodeploy.comparison import compare
+from neurodeploy.errors import InputError, UsageError
+from neurodeploy.loading import load
+from neurodeploy.netfile import holds_network, read_network, write_network
+from neurodeploy.network import Network
+from neurodeploy.quantization import quantize
+from neurodeploy.simulation import simulate
+from tests.random_networks import random_network, random_spikes
+from tests.test_quantization import CHIP, convolutional, spikes
+
+
+@pytest.fixture
+def network():
+    return quantize(convolutional(np.random.default_rng(6)), CHIP, spikes(2, 10, 2, 8, 8))
+
+
+def test_round_trip_is_exact(network, tmp_path):
+    path = tmp_path / "net.nir"
+    write_network(network, path)
+    back = read_network(path)
+    x = spikes(3, 20, 2, 8, 8)
+    first, second = (simulate(n, x, record=("s", "u", "v")) for n in (network, back))
+    assert compare(first, second).equal
+    assert back.provenance == network.provenance
+    assert (back.target, back.dt, back.outputs) == (network.target, network.dt, network.outputs)
+    assert [(p.latency, p.scale) for p in back.populations] == [(p.latency, p.scale) for p in network.populations]
+    assert isinstance(load(path), Network)
+    assert holds_network(path)
+
+
+def test_same_network_same_bytes(network, tmp_path):
+    write_network(network, tmp_path / "a.nir")
+    write_network(network, tmp_path / "b.nir")
+    assert (tmp_path / "a.nir").read_bytes() == (tmp_path / "b.nir").read_bytes()
+
+
+def test_nir_reads_the_dequantized_values(network, tmp_path):
+    path = tmp_path / "net.nir"
+    write_network(network, path)
+    graph = nir.read(path)
+    weight = graph.nodes["c1"].weight
+    projection = next(p for p in network.projections if p.name == "c1")
+    restored = projection.connection.weight * 2.0**projection.weight_exponent / network.by_name["n1"].scale
+    assert np.array_equal(weight, restored)
+    tau = graph.nodes["n2"].tau
+    assert np.allclose(1 - network.dt / tau, 1 - network.by_name["n2"].neuron.voltage_decay / 4096, rtol=1e-12)
+
+
+def leaky(rng, population):
+    """Return the population with decays that NIR has time constants for and thresholds above its reset."""
+    decays = [rng.integers(1, 4097, population.shape) for _ in range(2)]
+    threshold = np.maximum(population.neuron.threshold, 1)
+    neuron = replace(population.neuron, current_decay=decays[0], voltage_decay=decays[1], threshold=threshold)
+    return replace(population, neuron=neuron)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_networks_with_loops_delays_and_per_neuron_values(seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    network = random_network(seed)
+    network = replace(network, populations=tuple(leaky(rng, p) for p in network.populations))
+    write_network(network, tmp_path / "net.nir")
+    x = random_spikes(network, seed)
+    both = [simulate(n, x, record=("s", "u", "v")) for n in (network, read_network(tmp_path / "net.nir"))]
+    assert compare(*both).equal
+
+
+def test_existing_file_is_kept(network, tmp_path):
+    path = tmp_path / "net.nir"
+    path.write_text("mine")
+    with pytest.raises(UsageError, match="already exists"):
+        write_network(network, path)
+    assert path.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def tamper(path, change):
+    with h5py.File(path, "a") as file:
+        key = next(k for k in _walk(file) if k.endswith("neurodeploy_network"))
+        document = json.loads(file[key][()].decode())
+        change(document)
+        del file[key]
+        file[key] = json.dumps(document)
+
+
+def _walk(file):
+    names = []
+    file.visit(names.append)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(format=99), "is of network format 99; this version reads 1"),
+        (lambda d: d.pop("ports"), "holds a damaged integer network"),
+        (lambda d: d["populations"][0].update(threshold=1 << 20), "population 'n1': threshold is 1048576"),
+        (lambda d: d["projections"][0].update(source="ghost"), "ends at 'ghost'"),
+        (lambda d: d["projections"][0].update(weight=[99]), "holds a damaged integer network"),
+        (lambda d: d["projections"][0].update(delay=-1), "delay -1, allowed are 0 to 62"),
+    ],
+)
+def test_contradicting_integers_are_refused(network, tmp_path, change, message):
+    path = tmp_path / "net.nir"
+    write_network(network, path)
+    tamper(path, change)
+    with pytest.raises(InputError, match=message):
+        read_network(path)
+
+
+def test_a_float_graph_is_told_apart(tmp_path):
+    from neurodeploy.nirfile import write_graph
+
+    path = tmp_path / "float.nir"
+    write_graph(convolutional(np.random.default_rng(6)), path)
+    with pytest.raises(InputError, match="is a float network; quantize it first"):
+        read_network(path)
+    assert not holds_network(path)
+    (tmp_path / "x.txt").write_text("")
+    with pytest.raises(InputError, match=r"has the suffix '\.txt'"):
+        load(tmp_path / "x.txt")
