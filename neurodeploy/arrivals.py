@@ -1,0 +1,63 @@
+"""In which steps a spike arrives at each neuron: the difference between an active and an idle update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from neurodeploy.network import Convolution, Network, Population, Projection, Shape
+from neurodeploy.tiling import Counts
+
+Flags = npt.NDArray[np.bool_]
+
+#: Samples are taken in portions of about this many flags, to bound memory.
+_PORTION = 1 << 24
+
+
+def active_updates(network: Network, population: Population, fired: Mapping[str, Flags]) -> Counts:
+    """Return in how many updates each neuron was active, int64 [size], summed over samples and steps.
+
+    An update is active where a spike arrives through any synapse, a synapse of weight zero included, where the neuron
+    has a bias, or where it fires.
+
+    Parameters
+    ----------
+    fired : port or population -> bool [samples, steps, *shape].
+    """
+    own = fired[population.name]
+    samples, steps = own.shape[:2]
+    portion = max(1, _PORTION // max(1, steps * population.size))
+    bias = np.broadcast_to(population.neuron.bias != 0, population.shape)
+    total = np.zeros(population.shape, dtype=np.int64)
+    for start in range(0, samples, portion):
+        part = slice(start, start + portion)
+        active = own[part] | bias
+        for projection in network.into(population.name):
+            arrived = _arrived(projection, fired[projection.source][part], population.shape)
+            lag = network.lag(projection)
+            active[:, lag:] |= arrived[:, : max(steps - lag, 0)]
+        total += active.sum(axis=(0, 1), dtype=np.int64)
+    return total.reshape(-1)
+
+
+def _arrived(projection: Projection, fired: Flags, target: Shape) -> Flags:
+    """Return where a spike of the same step reaches, bool [samples, steps, ...] that broadcasts to the target."""
+    if not isinstance(projection.connection, Convolution):
+        anything = fired.any(axis=tuple(range(2, fired.ndim)))
+        return anything.reshape(*anything.shape, *(1,) * len(target))
+    connection = projection.connection
+    samples, steps, channels, height, width = fired.shape
+    groups = connection.groups
+    grouped = fired.reshape(samples, steps, groups, channels // groups, height, width).any(axis=3)
+    (top, left), (down, right) = connection.padding, connection.stride
+    padded = np.pad(grouped, ((0, 0), (0, 0), (0, 0), (top, top), (left, left)))
+    reached = np.zeros((samples, steps, groups, *target[1:]), dtype=np.bool_)
+    for i in range(connection.weight.shape[2]):
+        for j in range(connection.weight.shape[3]):
+            row, column = i * connection.dilation[0], j * connection.dilation[1]
+            rows = slice(row, row + (target[1] - 1) * down + 1, down)
+            columns = slice(column, column + (target[2] - 1) * right + 1, right)
+            reached |= padded[..., rows, columns]
+    return np.repeat(reached, target[0] // groups, axis=2) if groups > 1 else reached

@@ -1,0 +1,281 @@
+"""Energy and latency of an inference, from counted events and a chip file's constants, with bounds.
+
+::
+
+    E_core    = active e_active + idle e_idle + spikes e_spike + sum over encodings of operations e_operation
+    E_network = messages (e_out + e_in) + hops_x e_x + hops_y e_y
+    dynamic   = sum over cores E_core + E_network
+    t_core    = the same sum with times, per step;  t_link = messages over the busiest link * t_hop
+    t_step    = max(t_minimum, barrier(tiles) + max(slowest t_core, t_link))
+    latency   = (steps + pipeline fill) t_step
+    static    = P_static chips latency,   management = P_management latency
+
+Every constant has a low, a nominal and a high value; the bounds of a result are those of its constants taken together,
+on the same events. They do not cover what :attr:`Estimate.left_out` lists. Public measurements of whole boards were 1
+to 18 times the energy that these events explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.activity import Activity, CoreActivity
+from neurodeploy.errors import UsageError
+from neurodeploy.mapping import Placement
+from neurodeploy.targets.chip import Chip
+from neurodeploy.targets.chipfile import CLASSES, Number
+
+SCHEMA_VERSION = 1
+
+#: Joules of a 32-bit addition in 45 nm CMOS (Horowitz, ISSCC 2014): the convention of many papers, arithmetic only.
+ACCUMULATE_45NM = 0.9e-12
+
+#: Field of CoreActivity -> the event of a chip file that it counts; idle updates follow from two of them.
+_CORE_EVENTS = {
+    "spikes": "spike",
+    "active_updates": "neuron_active",
+    "dense_operations": "synaptic_operation_dense",
+    "convolution_operations": "synaptic_operation_convolution",
+    "messages_in": "message_in",
+    "messages_out": "message_out",
+}
+
+#: What no number of an estimate contains.
+_LEFT_OUT = (
+    "spike input and output between host and chip, which has made public runs up to 25 times slower",
+    "embedded processors and host beyond the management line",
+    "steps busier than the mean: a step takes as long as its slowest core does on average",
+    "waiting of messages for each other, beyond the load of the busiest link",
+    "energy of the steps in which the pipeline fills and drains, except static power",
+    "learning",
+)
+_LEFT_OUT_CHIPS = "energy and time of messages between chips, for which no public number exists"
+
+#: Classes of which a result shows one significant digit; others show three.
+_ONE_DIGIT = ("extrapolated", "assumed")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A quantity with its low, nominal and high value."""
+
+    low: float = 0.0
+    nominal: float = 0.0
+    high: float = 0.0
+
+    def __add__(self, other: Bounds) -> Bounds:
+        return Bounds(self.low + other.low, self.nominal + other.nominal, self.high + other.high)
+
+    def __mul__(self, other: Bounds | float) -> Bounds:
+        factor = other if isinstance(other, Bounds) else Bounds(other, other, other)
+        return Bounds(self.low * factor.low, self.nominal * factor.nominal, self.high * factor.high)
+
+    def at_least(self, other: Bounds) -> Bounds:
+        """Return the larger of both, bound by bound."""
+        return Bounds(max(self.low, other.low), max(self.nominal, other.nominal), max(self.high, other.high))
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the three values by name."""
+        return {"low": self.low, "nominal": self.nominal, "high": self.high}
+
+
+@dataclass(frozen=True)
+class PopulationEstimate:
+    """The share of a population, per inference: events at its neurons and incoming synapses, messages it sends."""
+
+    name: str
+    cores: int
+    spikes: float
+    synaptic_operations: float
+    neuron_updates: float
+    active_updates: float
+    messages: float
+    dynamic: Bounds
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Energy in joules and latency in seconds of one inference.
+
+    Attributes
+    ----------
+    steps : of one sample; the pipeline takes ``fill_steps`` more.
+    counts : events per inference by name.
+    dynamic, static, management : energy of events, of leakage, and of embedded processors.
+    latency, step_time : of an inference and of one step.
+    energy_45nm_operations_joule : operations times 0.9 pJ, arithmetic only: NOT the energy of this chip.
+    constants : the chip's numbers used, by dotted key.
+    source_class : the weakest class among them.
+    significant_digits : how many digits of energies and times mean anything.
+    left_out : what is not in any number.
+    """
+
+    target: str
+    samples: int
+    steps: int
+    fill_steps: int
+    cores_used: int
+    chips_used: int
+    counts: Mapping[str, float]
+    dynamic: Bounds
+    static: Bounds
+    management: Bounds
+    latency: Bounds
+    step_time: Bounds
+    energy_45nm_operations_joule: float
+    populations: tuple[PopulationEstimate, ...]
+    constants: Mapping[str, Number]
+    source_class: str
+    significant_digits: int
+    left_out: tuple[str, ...]
+
+    @property
+    def total(self) -> Bounds:
+        """Dynamic, static and management energy together."""
+        return self.dynamic + self.static + self.management
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the estimate as JSON values; energies in joules, times in seconds, per inference."""
+        energies = {name: getattr(self, name).as_dict() for name in ("dynamic", "static", "management", "total")}
+        return {
+            "schema": SCHEMA_VERSION,
+            "target": self.target,
+            "samples": self.samples,
+            "steps": self.steps,
+            "fill_steps": self.fill_steps,
+            "cores_used": self.cores_used,
+            "chips_used": self.chips_used,
+            **self.counts,
+            "energy_joule": energies,
+            "latency_second": self.latency.as_dict(),
+            "step_second": self.step_time.as_dict(),
+            "energy_45nm_operations_joule": self.energy_45nm_operations_joule,
+            "populations": [
+                {
+                    **{key: value for key, value in vars(part).items() if key != "dynamic"},
+                    "energy_joule": {"dynamic": part.dynamic.as_dict()},
+                }
+                for part in self.populations
+            ],
+            "source_class": self.source_class,
+            "significant_digits": self.significant_digits,
+            "constants": {key: number.as_dict() for key, number in self.constants.items()},
+            "left_out": list(self.left_out),
+        }
+
+
+def estimate(activity: Activity, placement: Placement, chip: Chip) -> Estimate:
+    """Return energy and latency of one inference.
+
+    Raises
+    ------
+    UsageError : the placement is for another chip.
+    """
+    if placement.chip.name != chip.name:
+        raise UsageError(chip.name, f"the placement is for {placement.chip.name}", "map the network to this chip")
+    per_inference = 1 / max(activity.samples, 1)
+    step = _step_time(activity, placement, chip)
+    latency = step * float(activity.steps + activity.fill_steps)
+    populations = tuple(_population(name, activity, placement, chip) for name in activity.populations)
+    noc = _weigh({f"hop_{axis}": activity.total(f"hops_{axis}") for axis in "xy"} | _from_ports(activity), chip.energy)
+    dynamic = sum((part.dynamic for part in populations), noc * per_inference)
+    constants = _constants(chip)
+    source_class = max((number.source_class for number in constants.values()), key=CLASSES.index)
+    operations = activity.total("synaptic_operations") * per_inference
+    return Estimate(
+        target=chip.name,
+        samples=activity.samples,
+        steps=activity.steps,
+        fill_steps=activity.fill_steps,
+        cores_used=placement.cores_used,
+        chips_used=placement.chips_used,
+        counts=_counts(activity),
+        dynamic=dynamic,
+        static=latency * _bounds(chip.power["static"]) * float(placement.chips_used),
+        management=latency * _bounds(chip.power["management"]),
+        latency=latency,
+        step_time=step,
+        energy_45nm_operations_joule=operations * ACCUMULATE_45NM,
+        populations=populations,
+        constants=constants,
+        source_class=source_class,
+        significant_digits=1 if source_class in _ONE_DIGIT else 3,
+        left_out=_LEFT_OUT + ((_LEFT_OUT_CHIPS,) if placement.chips_used > 1 else ()),
+    )
+
+
+def core_events(cores: CoreActivity, where: slice = slice(None)) -> dict[str, int]:
+    """Return how often each event of a chip file happened on these cores."""
+    events = {event: int(getattr(cores, name)[where].sum()) for name, event in _CORE_EVENTS.items()}
+    return events | {"neuron_idle": int(cores.neuron_updates[where].sum()) - events["neuron_active"]}
+
+
+def _weigh(events: Mapping[str, float], constants: Mapping[str, Number]) -> Bounds:
+    return sum((_bounds(constants[name]) * float(count) for name, count in events.items()), Bounds())
+
+
+def _bounds(number: Number) -> Bounds:
+    return Bounds(number.low, number.value, number.high)
+
+
+def _from_ports(activity: Activity) -> dict[str, float]:
+    """Return messages from ports: no core sends them, yet the network carries them."""
+    return {"message_out": sum(port.messages for port in activity.ports.values())}
+
+
+def _population(name: str, activity: Activity, placement: Placement, chip: Chip) -> PopulationEstimate:
+    part, scale = activity.populations[name], 1 / max(activity.samples, 1)
+    return PopulationEstimate(
+        name,
+        placement.tilings[name].count,
+        part.spikes * scale,
+        part.synaptic_operations * scale,
+        part.neuron_updates * scale,
+        part.active_updates * scale,
+        part.messages * scale,
+        _weigh(core_events(activity.cores, placement.cores_of(name)), chip.energy) * scale,
+    )
+
+
+def _counts(activity: Activity) -> dict[str, float]:
+    scale = 1 / max(activity.samples, 1)
+    names = ("spikes", "synaptic_operations", "neuron_updates", "active_updates", "messages", "hops_x", "hops_y")
+    counts = {name: activity.total(name) * scale for name in names}
+    return counts | {"input_spikes": sum(port.spikes for port in activity.ports.values()) * scale}
+
+
+def _step_time(activity: Activity, placement: Placement, chip: Chip) -> Bounds:
+    """Return the mean time of a step: the slowest core or link, and the barrier."""
+    runs = max(activity.samples * activity.steps, 1)
+    slowest = Bounds()
+    for core in range(placement.cores_used):
+        slowest = slowest.at_least(_weigh(core_events(activity.cores, slice(core, core + 1)), chip.time))
+    for link, event in ((activity.link_x, "hop_x"), (activity.link_y, "hop_y")):
+        slowest = slowest.at_least(_bounds(chip.time[event]) * float(link))
+    tiles = -(-min(placement.cores_used, chip.usable_cores) // chip.cores_per_tile)
+    return (barrier(chip, tiles) + slowest * (1 / runs)).at_least(_bounds(chip.time["step_minimum"]))
+
+
+def barrier(chip: Chip, tiles: int) -> Bounds:
+    """Return the time of the barrier among so many tiles, interpolated between those the chip file gives."""
+    known, numbers = list(chip.barrier), list(chip.barrier.values())
+    low, nominal, high = (
+        float(np.interp(tiles, known, [getattr(number, bound) for number in numbers]))
+        for bound in ("low", "value", "high")
+    )
+    return Bounds(low, nominal, high)
+
+
+def _constants(chip: Chip) -> dict[str, Number]:
+    """Return the numbers that enter an estimate; one that is zero up to its upper bound adds nothing."""
+    sections = ("energy", "time", "barrier", "power")
+    return {key: n for key, n in chip.numbers.items() if key.split(".")[0] in sections and n.high > 0}
+
+
+def rounded(value: float, digits: int) -> float:
+    """Return a value to so many significant digits."""
+    return float(f"{value:.{digits - 1}e}")
