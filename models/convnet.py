@@ -1,0 +1,158 @@
+"""Spiking networks as a chain of layers, built from a recipe's list.
+
+Stateless layers see time merged into the batch, [T * B, ...], so that each runs once over all steps; spiking layers see
+[T, B, ...].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neurodeploy.errors import UsageError
+from neurodeploy.models.dataset import dataset_kind
+from neurodeploy.models.layers import (
+    AvgPoolLayer,
+    BatchNormLayer,
+    ConvLayer,
+    FlattenLayer,
+    Layer,
+    LifLayer,
+    LinearLayer,
+)
+from neurodeploy.models.neuron import Lif
+from neurodeploy.models.recipe import Recipe
+from neurodeploy.models.spikes import Spikes
+
+Shape = tuple[int, ...]
+
+
+def _conv(spec: ConvLayer, shape: Shape) -> tuple[nn.Module, Shape]:
+    channels, height, width = _map(shape)
+    sides = [(side + 2 * spec.padding - spec.kernel) // spec.stride + 1 for side in (height, width)]
+    if min(height, width) + 2 * spec.padding < spec.kernel:
+        raise ValueError(f"its {spec.kernel} x {spec.kernel} kernel is larger than the padded {height} x {width} map")
+    module = nn.Conv2d(channels, spec.channels, spec.kernel, spec.stride, spec.padding, bias=spec.bias)
+    return module, (spec.channels, *sides)
+
+
+def _batch_norm(spec: BatchNormLayer, shape: Shape) -> tuple[nn.Module, Shape]:
+    kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+    return kind(shape[0], eps=spec.epsilon, momentum=spec.momentum), shape
+
+
+def _lif(spec: LifLayer, shape: Shape) -> tuple[nn.Module, Shape]:
+    return Lif(spec.beta, spec.threshold, spec.reset, learn_beta=spec.learn_beta), shape
+
+
+def _avg_pool(spec: AvgPoolLayer, shape: Shape) -> tuple[nn.Module, Shape]:
+    channels, height, width = _map(shape)
+    if spec.kernel > min(height, width):
+        raise ValueError(f"its {spec.kernel} x {spec.kernel} window is larger than the {height} x {width} map")
+    return nn.AvgPool2d(spec.kernel), (channels, height // spec.kernel, width // spec.kernel)
+
+
+def _flatten(_spec: FlattenLayer, shape: Shape) -> tuple[nn.Module, Shape]:
+    return nn.Flatten(), (int(np.prod(shape)),)
+
+
+def _linear(spec: LinearLayer, shape: Shape) -> tuple[nn.Module, Shape]:
+    if len(shape) != 1:
+        raise ValueError(f"it gets a map of shape {shape}; put a flatten layer before it")
+    return nn.Linear(shape[0], spec.features, bias=spec.bias), (spec.features,)
+
+
+def _map(shape: Shape) -> Shape:
+    if len(shape) != 3:
+        raise ValueError(f"it needs a map of channels, height and width, and gets shape {shape}")
+    return shape
+
+
+BUILDERS: dict[type[Layer], Callable[[Any, Shape], tuple[nn.Module, Shape]]] = {
+    ConvLayer: _conv,
+    BatchNormLayer: _batch_norm,
+    LifLayer: _lif,
+    AvgPoolLayer: _avg_pool,
+    FlattenLayer: _flatten,
+    LinearLayer: _linear,
+}
+
+
+class ConvNet(nn.Module):
+    """A chain of layers over a sequence of spikes.
+
+    ``layers`` holds the torch modules in the recipe's order; ``input_shape`` and ``output_shape`` are those of one
+    sample at one step. Raises :class:`UsageError` when a layer cannot follow the one before it.
+    """
+
+    def __init__(self, specs: Sequence[Layer], input_shape: Shape) -> None:
+        super().__init__()
+        shape, modules = input_shape, []
+        for index, spec in enumerate(specs):
+            try:
+                module, shape = BUILDERS[type(spec)](spec, shape)
+            except ValueError as error:
+                subject = f"layers.{index} ({type(spec).__name__})"
+                raise UsageError(subject, f"cannot be built: {error}", "correct the recipe") from error
+            modules.append(module)
+        self.layers = nn.Sequential(*modules)
+        self.input_shape, self.output_shape = input_shape, shape
+        # A third off the training time on a CPU. torch's annotations lack this documented argument.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the last layer's output [T, B, ...] for spikes ``x`` [T, B, C, H, W], float32."""
+        for _, output in self.trace(x):
+            last = output
+        return last
+
+    @torch.no_grad()
+    def record(self, x: Tensor) -> dict[str, Tensor]:
+        """Return every spiking layer's spikes [T, B, ...] in evaluation mode, keyed by its index in ``layers``."""
+        with evaluating(self):
+            return {name: out for name, out in self.trace(x) if isinstance(self.layers[int(name)], Lif)}
+
+    def trace(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield each layer's index in ``layers``, as text, and its output [T, B, ...] for ``x`` [T, B, C, H, W]."""
+        time = x.shape[:2]
+        x = x.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        for name, layer in self.layers.named_children():
+            x = layer(x.reshape(*time, *x.shape[1:])).flatten(0, 1) if isinstance(layer, Lif) else layer(x)
+            yield name, x.reshape(*time, *x.shape[1:])
+
+
+def build_model(recipe: Recipe) -> ConvNet:
+    """Return the untrained network of ``recipe``, its weights drawn from torch's generator.
+
+    Raises :class:`UsageError` when its layers do not fit together, or its output does not fit the dataset's classes.
+    """
+    kind = dataset_kind(recipe.data)
+    model = ConvNet(recipe.layers, kind.input_shape)
+    last = f"layers.{len(recipe.layers) - 1}"
+    if not isinstance(recipe.layers[-1], LifLayer):
+        raise UsageError(last, "is not a spiking layer", "end the recipe with a lif layer: its spikes are the answer")
+    if model.output_shape != (kind.classes,):
+        found = f"has output shape {model.output_shape}, the dataset {recipe.data.dataset!r} has {kind.classes} classes"
+        raise UsageError(last, found, f"end with a linear layer of {kind.classes} features and a lif layer")
+    return model
+
+
+def as_input(spikes: Spikes) -> Tensor:
+    """Return spikes [samples, steps, ...] of a file or dataset as a network's input, float32 [steps, samples, ...]."""
+    return torch.from_numpy(spikes.swapaxes(0, 1).astype(np.float32))
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put ``model`` in evaluation mode for the length of a block, then back as it was."""
+    before = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(before)

@@ -1,0 +1,33 @@
+"""The datasets a recipe may name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from neurodeploy.errors import UsageError
+from neurodeploy.models import digits
+from neurodeploy.models.recipe import DataSettings
+from neurodeploy.models.spikes import SpikeDataset
+from neurodeploy.models.tables import nearest
+
+
+@dataclass(frozen=True)
+class DatasetKind:
+    """What a network must know of a dataset before it is loaded, and how to load it."""
+
+    input_shape: tuple[int, int, int]
+    classes: int
+    load: Callable[[DataSettings], SpikeDataset]
+
+
+DATASETS: dict[str, DatasetKind] = {
+    "digits": DatasetKind(digits.INPUT_SHAPE, digits.CLASSES, digits.load_digits),
+}
+
+
+def dataset_kind(settings: DataSettings) -> DatasetKind:
+    """Return the dataset that ``settings`` name, or raise :class:`UsageError` with the nearest name."""
+    if settings.dataset not in DATASETS:
+        raise UsageError(f"dataset {settings.dataset!r}", "is not known", nearest(settings.dataset, DATASETS))
+    return DATASETS[settings.dataset]

@@ -1,0 +1,169 @@
+"""Recipes: everything that decides a trained network, as one TOML file; no torch here."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from neurodeploy.errors import InputError, UsageError
+from neurodeploy.files import require_file
+from neurodeploy.models.layers import Layer, read_layers, write_layers
+from neurodeploy.models.tables import bounded, nearest, read_table, require_table, write_table, write_value
+
+LARGEST_RECIPE = 1 << 18  # bytes; a recipe is read before anything in it can be trusted
+LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which samples a network sees, and how they become spikes."""
+
+    dataset: str = "digits"
+    steps: int = bounded(1, 4096, 16)
+    test_samples: int = bounded(1, 1_000_000, 360)
+    calibration_samples: int = bounded(1, 1_000_000, 256)
+    split_seed: int = bounded(0, LARGEST_SEED, 0)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """AdamW with a cosine to zero; the logits are ``logit_scale`` times a class's number of output spikes."""
+
+    epochs: int = bounded(1, 100_000)
+    learning_rate: float = bounded(0.0, 1e30)
+    batch_size: int = bounded(1, 65_536, 64)
+    weight_decay: float = bounded(0.0, 1e3, 0.01)
+    logit_scale: float = bounded(1e-6, 1e6, 1.0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run: its name, its seed, its data, its network and how it is trained."""
+
+    name: str
+    seed: int
+    data: DataSettings
+    training: TrainingSettings
+    layers: tuple[Layer, ...]
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML text with every default written out; :func:`parse_recipe` reads it back equal."""
+        head = f"name = {write_value(self.name)}\nseed = {self.seed}\n"
+        tables = f"[data]\n{write_table(self.data)}\n[training]\n{write_table(self.training)}"
+        return f"{head}\n{tables}\n{write_layers(self.layers)}"
+
+
+_TABLES: dict[str, type[DataSettings] | type[TrainingSettings]] = {"data": DataSettings, "training": TrainingSettings}
+
+
+@dataclass(frozen=True)
+class _Head:
+    name: str
+    seed: int = bounded(0, LARGEST_SEED, 0)
+
+
+def load_recipe(name: str | Path, overrides: Sequence[str] = (), seed: int | None = None) -> Recipe:
+    """Return the recipe in the file ``name``, or the packaged one when ``name`` is bare (``digits``) and no such file.
+
+    ``overrides`` are ``key=value`` texts (``training.epochs=2``, ``layers.0.channels=8``; a key that only one table has
+    needs no table name); ``seed`` replaces the recipe's. Raises :class:`InputError` for a file that cannot be read and
+    :class:`UsageError` for a key or value that a recipe cannot have.
+    """
+    text, file = _read_text(str(name))
+    return parse_recipe(text, file, [*overrides, *([] if seed is None else [f"seed={seed}"])])
+
+
+def parse_recipe(text: str, file: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe written as TOML ``text``; ``file`` is the name that errors give it."""
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(file, f"is not valid TOML ({error})", "correct the file") from error
+    for override in overrides:
+        _override(document, override)
+    inner = [f"{table}.{field.name}" for table, cls in _TABLES.items() for field in fields(cls)]
+    document = require_table(document, [field.name for field in fields(Recipe)], "", file, inner)
+    for missing in (name for name in ("training", "layers") if name not in document):
+        raise UsageError(f"{file}: {missing}", "is missing", f"add a {missing} table; see the packaged recipe 'digits'")
+    head = read_table(_Head, {k: v for k, v in document.items() if k in ("name", "seed")}, "", file)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", head.name):
+        raise UsageError(
+            f"{file}: name", f"{head.name!r} cannot name a folder", "use letters, digits, '.', '_' and '-'"
+        )
+    return Recipe(
+        name=head.name,
+        seed=head.seed,
+        data=read_table(DataSettings, document.get("data", {}), "data", file),
+        training=read_table(TrainingSettings, document["training"], "training", file),
+        layers=read_layers(document["layers"], file),
+    )
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """Return the recipes that come with neurodeploy: name -> file."""
+    folder = Path(str(resources.files("neurodeploy.models.recipes")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def _read_text(name: str) -> tuple[str, str]:
+    packaged = packaged_recipes()
+    path = Path(name)
+    if not path.is_file() and name in packaged:
+        path = packaged[name]
+    elif not path.exists():
+        raise InputError(
+            name, "no such recipe file", f"give a TOML file or a packaged recipe; {nearest(path.stem, packaged)}"
+        )
+    require_file(path)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST_RECIPE + 1)
+        if len(data) > LARGEST_RECIPE:
+            raise InputError(name, f"is larger than the {LARGEST_RECIPE} bytes a recipe may have", "is it a recipe?")
+        return data.decode("utf-8"), path.name if path == packaged.get(name) else name
+    except UnicodeDecodeError as error:
+        raise InputError(name, "is not UTF-8 text", "give a TOML file") from error
+    except OSError as error:
+        raise InputError(name, f"cannot be read ({error.strerror})", "check its permissions") from error
+
+
+def _override(document: dict[str, Any], text: str) -> None:
+    """Set one ``key=value`` in a parsed document, which is the parser's own copy."""
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not all(key.split(".")):
+        raise UsageError(f"--set {text}", "is not of the form key=value", "write for example --set training.epochs=2")
+    *parents, leaf = _full_key(key).split(".")
+    place: Any = document
+    for part in parents:
+        place = place.setdefault(part, {}) if isinstance(place, dict) else _element(place, part, text)
+    if isinstance(place, dict):
+        place[leaf] = _toml_value(value.strip())
+    else:
+        _element(place, leaf, text)
+        place[int(leaf)] = _toml_value(value.strip())
+
+
+def _element(place: object, part: str, text: str) -> Any:
+    if not isinstance(place, list) or not part.isdecimal() or int(part) >= len(place):
+        found = f"a list of {len(place)}" if isinstance(place, list) else "a plain value"
+        raise UsageError(f"--set {text}", f"there is no {part!r} in {found}", "count from 0, as in layers.0.channels")
+    return place[int(part)]
+
+
+def _full_key(key: str) -> str:
+    """Return ``training.epochs`` for ``epochs``: a bare key that one table alone has."""
+    owners = [table for table, cls in _TABLES.items() if key in (field.name for field in fields(cls))]
+    return f"{owners[0]}.{key}" if len(owners) == 1 else key
+
+
+def _toml_value(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

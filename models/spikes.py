@@ -1,0 +1,87 @@
+"""Images as spike trains, and labelled spike trains as a dataset; NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from neurodeploy.errors import UsageError
+from neurodeploy.files import replacing
+from neurodeploy.npz import write_npz
+
+Spikes = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Labelled spike trains: ``spikes`` uint8 [samples, steps, channels, height, width], ``labels`` int64 [samples]."""
+
+    spikes: Spikes
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> Samples:
+        """Return the samples at ``indices``, in that order."""
+        return Samples(self.spikes[indices], self.labels[indices])
+
+    def save(self, path: Path) -> None:
+        """Write an event file with the keys ``spikes`` and ``labels``; equal samples give equal bytes."""
+        with replacing(path) as temporary:
+            write_npz(temporary, {"spikes": self.spikes, "labels": self.labels})
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeDataset:
+    """A dataset cut in two, and the part of the training samples that later steps may calibrate on."""
+
+    train: Samples
+    test: Samples
+    calibration: Samples
+
+
+def rate_code(values: npt.NDArray[np.integer], steps: int, full: int) -> Spikes:
+    """Return spikes uint8 [samples, steps, ...] whose number is proportional to ``values`` [samples, ...] of ``full``.
+
+    A value k in 0..full fires n = floor(k * steps / full + 1/2) times, spread evenly: at step t exactly when
+    floor((t + 1) * n / steps + 1/2) exceeds floor(t * n / steps + 1/2), all in integers. Nothing is drawn at random.
+    """
+    count = (2 * values.astype(np.int64) * steps + full) // (2 * full)
+    edges = np.arange(steps + 1).reshape(-1, *[1] * (values.ndim - 1))
+    fired = (2 * edges * count[:, np.newaxis] + steps) // (2 * steps)  # spikes up to each edge between two steps
+    return np.diff(fired, axis=1).astype(np.uint8)
+
+
+def stratified_pick(labels: Labels, number: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return ``number`` sorted indices that hold each class in its share of ``labels``, the same for the same seed.
+
+    Shares that are no whole number go to the classes with the largest remainder, lowest class first.
+    Raises :class:`UsageError` when there are not that many samples.
+    """
+    if number > len(labels):
+        raise UsageError(f"{number} samples", f"only {len(labels)} are there", "ask for fewer in the recipe's [data]")
+    classes, sizes = np.unique(labels, return_counts=True)
+    exact = sizes * number / len(labels)
+    shares = np.floor(exact).astype(np.int64)
+    shares[np.argsort(shares - exact, kind="stable")[: number - shares.sum()]] += 1
+    draw = np.random.RandomState(seed)  # NumPy promises its stream for ever, unlike default_rng's
+    picked = [draw.permutation(np.flatnonzero(labels == c))[:share] for c, share in zip(classes, shares, strict=True)]
+    return np.sort(np.concatenate(picked)).astype(np.int64)
+
+
+def split(samples: Samples, test: int, calibration: int, seed: int) -> SpikeDataset:
+    """Return ``samples`` as training and test samples, and ``calibration`` of the training samples, all stratified.
+
+    Raises :class:`UsageError` when too few samples are left for training or calibration.
+    """
+    chosen = stratified_pick(samples.labels, test, seed)
+    rest = np.setdiff1d(np.arange(len(samples)), chosen)
+    train = samples.take(rest)
+    if not len(train):
+        raise UsageError(f"{test} test samples", "leave none for training", "lower test_samples in the recipe's [data]")
+    return SpikeDataset(train, samples.take(chosen), train.take(stratified_pick(train.labels, calibration, seed)))
