@@ -1,0 +1,31 @@
+"""A network that still runs in its framework, next to the Graph read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurodeploy.graph import Graph
+
+#: node name -> float64 [samples, steps, *shape]: the value of the spikes, or the membrane where that is the answer.
+Answers = Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class LiveModel:
+    """What a door hands over.
+
+    Attributes
+    ----------
+    graph : the float network with explicit semantics; one Input.
+    record : runs the framework's own code on [samples, steps, *shape] and returns every neuron's answers.
+    draw : (samples, seed) -> input in the model's own coding, uint8 [samples, steps, *shape].
+    """
+
+    graph: Graph
+    record: Callable[[npt.NDArray[Any]], Answers]
+    draw: Callable[[int, int], npt.NDArray[np.uint8]]

@@ -1,0 +1,100 @@
+"""neurodeploy's own checkpoints: a chain of layers from a recipe, recorded by the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurodeploy.errors import Unsupported
+from neurodeploy.export.live import Answers, LiveModel
+from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, reader_for, values
+from neurodeploy.graph import Graph, Input, Neuron, Node, Output, Shape, frozen_array
+from neurodeploy.models.checkpoint import load_model
+from neurodeploy.models.convnet import ConvNet, as_input
+from neurodeploy.models.neuron import Lif
+from neurodeploy.models.spikes import rate_code
+from neurodeploy.semantics import Reset, Semantics
+from neurodeploy.shapes import output_shape
+
+#: One step is one millisecond where nobody says otherwise.
+DEFAULT_DT = 1e-3
+
+#: Number of levels of the random images that are coded as spikes for the proof.
+_LEVELS = 16
+
+#: Reset of a Lif -> the same in the words of Semantics.
+_RESETS: Mapping[str, Reset] = {"zero": "zero", "subtract": "subtract", "none": "none"}
+
+
+def open_checkpoint(path: str | Path, *, dt: float | None = None, steps: int | None = None) -> LiveModel:
+    """Return the network in a checkpoint written by ``neurodeploy train``.
+
+    Raises
+    ------
+    InputError : no such file, or another format.
+    """
+    model, recipe = load_model(path)
+    graph, names = read_convnet(model, dt or DEFAULT_DT)
+    length = steps or recipe.data.steps
+
+    def record(inputs: npt.NDArray[Any]) -> Answers:
+        found = model.record(as_input(inputs))
+        return {names[key]: values(spikes).swapaxes(0, 1).astype(np.float64) for key, spikes in found.items()}
+
+    def draw(samples: int, seed: int) -> npt.NDArray[np.uint8]:
+        levels = np.random.default_rng(seed).integers(0, _LEVELS + 1, (samples, *model.input_shape))
+        return rate_code(levels, length, _LEVELS)
+
+    return LiveModel(graph, record, draw)
+
+
+def read_convnet(model: ConvNet, dt: float) -> tuple[Graph, dict[str, str]]:
+    """Return the Graph of a network, and for every neuron layer its key in ``ConvNet.record`` -> its node name."""
+    nodes: dict[str, Node] = {"input": Input(model.input_shape)}
+    shape, names = model.input_shape, {}
+    for key, layer in model.layers.named_children():
+        reader = reader_for(layer, _READERS)
+        if reader is None:
+            raise Unsupported(f"layers.{key}", f"is a {type(layer).__name__}, for which there is no reader")
+        node = reader(layer, f"layers.{key}", shape, dt).node
+        if node is None:
+            continue
+        name = _name(node, nodes)
+        nodes[name] = node
+        shape = output_shape(name, node, shape)
+        if isinstance(node, Neuron):
+            names[key] = name
+    nodes["output"] = Output(shape)
+    order = list(nodes)
+    return Graph(nodes, tuple(pairwise(order)), dt), names
+
+
+def _name(node: Node, taken: Mapping[str, Node]) -> str:
+    """Return a name from the kind of node and its number among its kind: convolution1, neuron2."""
+    kind = type(node).__name__.lower()
+    return f"{kind}{1 + sum(type(other) is type(node) for other in taken.values())}"
+
+
+def _lif(module: Lif, _name: str, shape: Shape, dt: float) -> Fragment:
+    """Read ``v = beta v + x``: tau = dt / (1 - beta), and r = tau / dt makes the gain of the input 1."""
+    beta = float(module.beta.detach().double())
+    leaky = beta < 1
+    tau = frozen_array(dt / (1 - beta)) if leaky else None
+    neuron = Neuron(
+        shape=shape,
+        semantics=Semantics(reset=_RESETS[module.reset]),
+        r=frozen_array(1 / (1 - beta) if leaky else 1.0),
+        tau_mem=tau,
+        v_leak=frozen_array(0.0) if leaky else None,
+        threshold=frozen_array(float(module.threshold.detach().double())),
+        v_reset=frozen_array(0.0),
+    )
+    return Fragment(neuron)
+
+
+_READERS: Mapping[type, Reader] = {**LAYERS, Lif: _lif}

@@ -1,0 +1,259 @@
+"""Follow one step of a torch module from tensor to tensor and write down the Graph it computes.
+
+Modules that a table reads are taken as wholes (forward hooks). Everything between them is watched by a
+:class:`torch.overrides.TorchFunctionMode`: reshaping that keeps the order and sums become nodes and edges, questions
+about a tensor's shape are harmless, and any other operation on a followed tensor is refused with its name and place.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from neurodeploy.errors import Unsupported
+from neurodeploy.export.operations import OPERATIONS, QUESTIONS, Value
+from neurodeploy.export.stepping import call_step, first_output, membrane_of
+from neurodeploy.export.torch_layers import Fragment, Reader, reader_for
+from neurodeploy.graph import Graph, Input, Neuron, Node, Output, Scale, Shape, frozen_array
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """The Graph of a module, and its neurons whose membrane, not spikes, is the answer."""
+
+    graph: Graph
+    readouts: frozenset[str]
+
+
+def trace(
+    module: nn.Module, sample: Tensor, *, dt: float, readers: Mapping[type, Reader], refused: tuple[type, ...] = ()
+) -> Traced:
+    """Return the Graph of a module that computes one step.
+
+    Parameters
+    ----------
+    module : in evaluation mode, its states cleared.
+    sample : input of one step, [2 or more samples, *shape], so that no other axis is taken for the batch.
+    dt : duration of a step in seconds.
+    readers : module class -> reader.
+    refused : module classes that are refused by name unless a reader is given.
+
+    Raises
+    ------
+    Unsupported : an operation or module that a Graph cannot hold; the message has its name, module and source line.
+    """
+    recorder = _Recorder(module, dt, readers, refused)
+    with torch.no_grad(), recorder:
+        recorder.enter_input(sample)
+        answer = first_output(call_step(module, sample, None))
+    return recorder.finish(answer)
+
+
+class _Recorder(TorchFunctionMode):
+    """The hooks and the function mode of one trace, and the graph found so far."""
+
+    def __init__(self, module: nn.Module, dt: float, readers: Mapping[type, Reader], refused: tuple[type, ...]) -> None:
+        super().__init__()
+        self.module, self.dt, self.readers, self.refused = module, dt, readers, refused
+        self.nodes: dict[str, Node] = {}
+        self.edges: list[tuple[str, str]] = []
+        self.feedback: set[tuple[str, str]] = set()
+        self.values: dict[int, Value] = {}
+        self.alive: list[Tensor] = []  # an id is unique only while its tensor lives
+        self.inside: list[str] = []  # modules being run
+        self.paths: dict[str, str] = {}  # name in messages -> path; the whole network has none
+        self.whole = 0  # depth of modules that a reader takes as wholes
+        self.hooks = ExitStack()
+
+    def __enter__(self) -> _Recorder:
+        for name, module in self.module.named_modules():
+            reader = reader_for(module, self.readers)
+            shown = name or type(module).__name__.lower()
+            self.paths[shown] = name
+            before, after = self._hooks_for(shown, reader)
+            self.hooks.callback(module.register_forward_pre_hook(before).remove)
+            self.hooks.callback(module.register_forward_hook(after, with_kwargs=True).remove)
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        super().__exit__(*exc_info)  # type: ignore[no-untyped-call]
+        self.hooks.close()
+
+    def enter_input(self, sample: Tensor) -> None:
+        shape = tuple(sample.shape[1:])
+        self._remember(sample, Value((self._add("input", Input(shape)),), shape))
+
+    def _hooks_for(self, name: str, reader: Reader | None) -> tuple[Callable[..., None], Callable[..., None]]:
+        def before(module: nn.Module, _args: tuple[Any, ...]) -> None:
+            if reader is None and isinstance(module, self.refused) and not self.whole:
+                raise Unsupported(
+                    name, f"is a {type(module).__name__}, for which there is no reader", f"known: {self._known()}"
+                )
+            self.inside.append(name)
+            self.whole += reader is not None
+
+        def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answer: Any) -> None:
+            self.inside.pop()
+            self.whole -= reader is not None
+            given = args[0] if args else next(iter(kwargs.values()), None)
+            if reader is not None and not self.whole and isinstance(given, Tensor) and id(given) in self.values:
+                self._take(module, name, reader, given, answer)
+
+        return before, after
+
+    def _take(self, module: nn.Module, name: str, reader: Reader, given: Tensor, answer: Any) -> None:
+        """Add the node of a module that has just run."""
+        value = self._read(given, name)
+        fragment = reader(module, name, value.shape, self.dt)
+        if fragment.node is None:
+            self._remember(answer, value)
+            return
+        outputs = list(answer) if isinstance(answer, tuple) else [answer]
+        if isinstance(fragment.node, Neuron) and name in self.nodes:
+            raise Unsupported(
+                name,
+                "runs twice in one step, on one state",
+                "let forward do one step, without a loop over time, and every neuron run once",
+            )
+        node = self._add_fragment(name, fragment, value)
+        self._remember(outputs[0], Value((node,), tuple(outputs[0].shape[1:])))
+        if isinstance(fragment.node, Neuron):
+            for state in [*outputs[1:], *membrane_of(module)]:
+                self._remember(state, Value((), tuple(state.shape[1:]), state_of=node))
+
+    def _add_fragment(self, name: str, fragment: Fragment, value: Value) -> str:
+        assert fragment.node is not None
+        node = self._add(name, fragment.node, module=True)
+        self._connect(value, node)
+        if fragment.recurrent is not None:
+            back = self._add(f"{node}.recurrent", fragment.recurrent, module=True)
+            self.edges += [(node, back), (back, node)]
+            self.feedback.add((node, back))
+        return node
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        answer = func(*args, **(kwargs or {}))
+        followed = [each for each in _tensors((args, kwargs or {})) if id(each) in self.values]
+        operation = getattr(func, "__name__", str(func))
+        if self.whole or not followed or operation in QUESTIONS:
+            return answer
+        handler = OPERATIONS.get(operation)
+        if handler is None:
+            raise self.cannot(operation, "is no part of a network here")
+        named = dict(kwargs or {})
+        given = (named.pop("input"), *args) if "input" in named else args
+        handler(self, operation, given, named, answer)
+        return answer
+
+    def cannot(self, operation: str, problem: str) -> Unsupported:
+        """Return the error for an operation, with the module and the line that calls it."""
+        where = f"module {self.inside[-1]!r}" if self.inside else "the module"
+        return Unsupported(
+            f"{operation} in {where} ({_caller()})", problem, f"use layers ({self._known()}), +, flatten or view"
+        )
+
+    def read(self, tensor: Any, operation: str) -> Value:
+        """Return what a tensor holds, refusing states and tensors that are not followed."""
+        if not isinstance(tensor, Tensor) or id(tensor) not in self.values:
+            raise self.cannot(operation, "joins a value of the network with a constant")
+        return self._read(tensor, operation)
+
+    def _read(self, tensor: Tensor, user: str) -> Value:
+        value = self.values[id(tensor)]
+        if value.state_of is not None:
+            raise Unsupported(
+                user,
+                f"uses the membrane or current of {value.state_of!r}, which other layers cannot see ({_caller()})",
+                "use its spikes",
+            )
+        return value
+
+    def put(self, name: str, node: Node, value: Value, answer: Tensor) -> None:
+        """Add a node that reads ``value`` and whose answer is the tensor ``answer``."""
+        path = self.paths.get(self.inside[-1], "") if self.inside else ""
+        added = self._add(f"{path}.{name}" if path else name, node)
+        self._connect(value, added)
+        self._remember(answer, Value((added,), tuple(answer.shape[1:])))
+
+    def pass_on(self, answer: Tensor, value: Value) -> None:
+        """Let the tensor ``answer`` hold ``value``."""
+        self._remember(answer, value)
+
+    def separate(self, value: Value, shape: Shape) -> Value:
+        """Return the value behind a Scale by one, so that it can be added to itself: an edge exists once."""
+        name = self._add("again", Scale(frozen_array(1.0)))
+        self._connect(value, name)
+        return Value((name,), shape)
+
+    def _add(self, wanted: str, node: Node, *, module: bool = False) -> str:
+        """Add a node under the name of its module, or under one that neither a node nor a module has."""
+        name, count = wanted, 1
+        while name in self.nodes or (name in self.paths and not module):
+            count += 1
+            name, module = f"{wanted}_{count}", False
+        self.nodes[name] = node
+        return name
+
+    def _connect(self, value: Value, target: str) -> None:
+        self.edges += [(source, target) for source in value.sources]
+
+    def _remember(self, tensor: Any, value: Value) -> None:
+        if isinstance(tensor, Tensor):
+            self.values[id(tensor)] = value
+            self.alive.append(tensor)
+
+    def _known(self) -> str:
+        return ", ".join(kind.__name__ for kind in self.readers)
+
+    def finish(self, answer: Any) -> Traced:
+        value = self.values.get(id(answer))
+        if value is None:
+            raise Unsupported(
+                "the module", "returns a tensor that does not come from its input", "return the last spikes"
+            )
+        readouts: frozenset[str] = frozenset()
+        if value.state_of is not None:
+            readouts = frozenset({value.state_of})
+            self.nodes[value.state_of] = self._integrator(value.state_of)
+            value = Value((value.state_of,), value.shape)
+        self._connect(value, self._add("output", Output(value.shape)))
+        graph = Graph(self.nodes, tuple(self.edges), self.dt, frozenset(self.feedback))
+        return Traced(graph, readouts)
+
+    def _integrator(self, name: str) -> Node:
+        """Return the neuron whose membrane is the answer, without its threshold."""
+        neuron = self.nodes[name]
+        assert isinstance(neuron, Neuron)
+        if neuron.semantics.reset != "none" or any(source == name for source, _ in self.edges):
+            raise Unsupported(
+                name, "its membrane is returned, but it also fires", "return its spikes, or use reset_mechanism='none'"
+            )
+        return replace(neuron, threshold=None, v_reset=None)
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    """Return the tensors in nested arguments."""
+    if isinstance(values, Tensor):
+        return [values]
+    if isinstance(values, dict):
+        values = values.values()
+    elif not isinstance(values, list | tuple):
+        return []
+    return [tensor for each in values for tensor in _tensors(each)]
+
+
+def _caller() -> str:
+    """Return file and line of the innermost frame outside torch and this file."""
+    torch_home, own = str(Path(torch.__file__).parent), __file__
+    frames = [f for f in traceback.extract_stack() if not f.filename.startswith(torch_home) and f.filename != own]
+    frame = frames[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}: {frame.line}" if frame.line else f"line {frame.lineno}"

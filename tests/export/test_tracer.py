@@ -1,0 +1,192 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from neurodeploy.errors import InputError, Unsupported
+from neurodeploy.export.framework import open_module
+from neurodeploy.graph import BatchNorm, Convolution, Flatten, Neuron, Pool, Scale
+from neurodeploy.targets.reference import run
+from tests.export.nets import Explicit, Hidden, Readout, lif, lively
+
+torch.set_num_threads(1)
+
+
+def graph_of(module, *shape):
+    return open_module(module, shape=shape).graph
+
+
+class Step(nn.Module):
+    """A network whose forward is the given function of itself and x."""
+
+    def __init__(self, function, **parts):
+        super().__init__()
+        self.function = function
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+def test_names_edges_and_nodes_of_a_network_with_everything():
+    graph = graph_of(Hidden(), 2, 6, 6)
+    assert [(name, type(node).__name__) for name, node in graph.nodes.items()] == [
+        ("input", "Input"),
+        ("conv1", "Convolution"),
+        ("norm", "BatchNorm"),
+        ("lif1", "Neuron"),
+        ("conv2", "Convolution"),
+        ("lif2", "Neuron"),
+        ("pool", "Pool"),
+        ("flatten", "Flatten"),
+        ("fc", "Linear"),
+        ("lif3", "Neuron"),
+        ("output", "Output"),
+    ]
+    assert graph.sources("lif2") == ["conv2", "lif1"]
+    assert graph.nodes["conv2"].padding == ((1, 1), (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"), [(Hidden(), (2, 6, 6)), (Explicit(), (6,)), (Readout(), (6,))], ids=lambda v: type(v).__name__
+)
+def test_the_graph_does_what_the_module_does(module, shape):
+    live = open_module(lively(module), shape=shape, steps=20)
+    inputs = live.draw(3, 0)
+    answers = live.record(inputs)
+    found = run(live.graph, {"input": inputs}, ("s", "v"))
+    for name, values in answers.items():
+        if live.graph.nodes[name].spiking:
+            np.testing.assert_array_equal(found[f"s/{name}"], values, err_msg=name)
+            assert 0 < values.sum() < values.size, name
+        else:
+            np.testing.assert_allclose(found[f"v/{name}"], values, atol=1e-5)
+
+
+def test_recording_starts_anew_every_time():
+    live = open_module(lively(Hidden()), shape=(2, 6, 6), steps=6)
+    inputs = live.draw(2, 1)
+    first, second = live.record(inputs), live.record(inputs)
+    assert all((first[name] == second[name]).all() for name in first)
+
+
+def test_a_membrane_as_the_answer_is_an_integrator():
+    neuron = graph_of(Readout(), 6).nodes["li"]
+    assert isinstance(neuron, Neuron)
+    assert neuron.kind == "LI"
+
+
+OPERATIONS = {
+    "torch.flatten": (lambda n, x: n.a(torch.flatten(x, 1)), Flatten),
+    "by name": (lambda n, x: n.a(torch.flatten(input=x, start_dim=1)), Flatten),
+    "flatten": (lambda n, x: n.a(x.flatten(start_dim=1)), Flatten),
+    "reshape": (lambda n, x: n.a(x.reshape(x.shape[0], -1)), Flatten),
+    "view": (lambda n, x: n.a(x.view(x.size(0), 18)), Flatten),
+    "times": (lambda n, x: n.a(2 * x * 0.5), Scale),
+    "divided": (lambda n, x: n.a(x / 4), Scale),
+    "itself": (lambda n, x: n.a(x + x), Scale),
+    "pool": (lambda n, x: n.a(nn.functional.avg_pool2d(x, 3)), Pool),
+    "sum": (lambda n, x: n.b(sum([n.a(x), x])), Neuron),
+    "in place": (lambda n, x: n.b(n.a(x).add_(x)), Neuron),
+    "detached": (lambda n, x: n.a(x.detach().float().contiguous()), Neuron),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_between_layers(operation):
+    function, kind = OPERATIONS[operation]
+    module = Step(function, a=lif(threshold=0.7), b=lif(threshold=1.3))
+    live = open_module(module, shape=(2, 3, 3), steps=12)
+    assert live.graph.of_type(kind)
+    inputs = live.draw(2, 3)
+    found = run(live.graph, {"input": inputs})
+    for name, values in live.record(inputs).items():
+        np.testing.assert_array_equal(found[f"s/{name}"], values)
+
+
+REFUSED = {
+    "cat": (lambda n, x: n.a(torch.cat([x, x], 1)), "cat"),
+    "relu": (lambda n, x: n.a(torch.relu(x)), "relu"),
+    "matmul": (lambda n, x: n.a(x @ torch.ones(3, 3)), "matmul"),
+    "branch": (lambda n, x: n.a(x) if x.sum() > 0 else n.a(x + x), "sum"),
+    "index": (lambda n, x: n.a(x[:, :1]), "__getitem__"),
+    "transposed": (lambda n, x: n.a(x.transpose(2, 3)), "transpose"),
+    "constant": (lambda n, x: n.a(x + torch.ones(3)), "constant"),
+    "integers": (lambda n, x: n.a(x.to(torch.int32)), "int32"),
+    "weighted": (lambda n, x: n.a(torch.add(x, x, alpha=2)), "alpha=2"),
+    "the batch": (lambda n, x: n.a(x.flatten(0, 1)), "batch axis"),
+    "two of them": (lambda n, x: n.a(x.view(-1, 9)), "no merging of neighbouring axes"),
+}
+
+
+@pytest.mark.parametrize("operation", REFUSED)
+def test_an_operation_that_is_no_part_of_a_network(operation):
+    function, named = REFUSED[operation]
+    with pytest.raises(Unsupported, match=named):
+        graph_of(Step(function, a=lif()), 2, 3, 3)
+
+
+def test_the_refusal_names_module_and_line():
+    place = r"^relu in module 'inner' \(test_tracer.py:\d+: .*torch\.relu\(x\)"
+    with pytest.raises(Unsupported, match=place + r".*use layers \(Linear, "):
+        graph_of(Outer(), 2)
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = Step(lambda n, x: torch.relu(x))
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def test_a_state_used_by_another_layer():
+    module = Step(lambda n, x: n.b(n.a(x)[1]), a=lif(init_hidden=False), b=lif())
+    with pytest.raises(Unsupported, match="membrane or current of 'a'"):
+        graph_of(module, 4)
+
+
+def test_a_neuron_that_runs_twice_in_a_step():
+    with pytest.raises(Unsupported, match=r"^a: runs twice"):
+        graph_of(Step(lambda n, x: n.a(n.a(x)), a=lif()), 4)
+
+
+def test_modules_keep_their_names_whatever_they_are():
+    module = Step(
+        lambda n, x: n.output(n.pool(n.input(nn.functional.avg_pool2d(x, 2)))), input=lif(), pool=lif(), output=lif()
+    )
+    live = open_module(module, shape=(1, 4, 4), steps=3)
+    assert list(live.graph.nodes) == ["input_2", "pool_2", "input", "pool", "output", "output_2"]
+    assert live.graph.inputs == ["input_2"]
+    assert set(live.record(live.draw(1, 0))) == {"input", "pool", "output"}
+
+
+def test_a_layer_used_twice_becomes_two_nodes():
+    module = Step(lambda n, x: n.b(n.w(n.a(n.w(x)))), a=lif(), b=lif(), w=nn.Linear(4, 4))
+    assert [name for name in graph_of(module, 4).nodes if name.startswith("w")] == ["w", "w_2"]
+
+
+def test_an_answer_that_does_not_come_from_the_input():
+    with pytest.raises(Unsupported, match="does not come from its input"):
+        graph_of(Step(lambda n, x: torch.ones(2, 4)), 4)
+
+
+def test_code_that_fails_is_told_with_its_error():
+    with pytest.raises(InputError, match=r"fails on an input of shape \(2, 7\): .*cannot be multiplied"):
+        graph_of(nn.Sequential(nn.Linear(6, 3), lif()), 7)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
+def test_layers_that_vanish_and_their_like():
+    module = nn.Sequential(nn.Identity(), nn.Conv1d(2, 3, 4, padding="same"), nn.BatchNorm1d(3), nn.Dropout(), lif())
+    graph = graph_of(module, 2, 9)
+    assert [type(node) for node in graph.nodes.values()][1:4] == [Convolution, BatchNorm, Neuron]
+    assert graph.nodes["1"].padding == ((1, 2),)
+
+
+def test_the_hooks_are_taken_off_again():
+    module = Hidden()
+    graph_of(module, 2, 6, 6)
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
