@@ -1,0 +1,103 @@
+"""Runs a Network on Lava and returns what it saw, as every backend does."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurodeploy.errors import Unsupported
+from neurodeploy.network import Network, Population
+from neurodeploy.recording import Recording
+from neurodeploy.targets.lava.child import Progress, execute
+from neurodeploy.targets.lava.environment import require
+from neurodeploy.targets.lava.netlist import Netlist, cell_order, tape, write_netlist
+from neurodeploy.verify_network import verify_network
+
+Tape = npt.NDArray[Any]
+
+
+def run(
+    network: Network,
+    spikes: Mapping[str, npt.NDArray[np.integer[Any]]],
+    record: Collection[str] = ("s", "u", "v"),
+    timeout: float | None = None,
+    progress: Progress | None = None,
+) -> Recording:
+    """Simulate ``network`` with lava-nc's bit-accurate CPU models, on Lava's own runtime.
+
+    Parameters
+    ----------
+    spikes : port -> integer [samples, steps, *shape].
+    record : any of "u" and "v" for what to keep beside the spikes.
+    timeout : seconds; by default NEURODEPLOY_LAVA_TIMEOUT, or an ample estimate.
+    progress : is told (steps done, steps in all).
+
+    Raises
+    ------
+    BackendMissing : the Lava environment is not installed.
+    BackendError : Lava raised an exception, ended abnormally or took too long.
+    Unsupported : something in the network that Lava's processes cannot represent exactly.
+    InputError : a network that contradicts itself.
+    """
+    environment = require()
+    verify_network(network)
+    netlist = write_netlist(network, spikes, record)
+    samples, steps = next(iter(spikes.values())).shape[:2]
+    with tempfile.TemporaryDirectory(prefix="nd-lava-", ignore_cleanup_errors=True) as name:
+        versions = execute(environment.python, netlist, Path(name), timeout, progress)
+        kept = _read_tapes(network, netlist, Path(name), samples, steps)
+    return Recording(
+        samples=samples,
+        steps=steps,
+        spikes=kept["s"],
+        outputs=network.outputs,
+        backend="lava",
+        versions=versions,
+        u=kept.get("u", {}),
+        v=kept.get("v", {}),
+        inputs=dict(spikes),
+    )
+
+
+def _read_tapes(
+    network: Network, netlist: Netlist, folder: Path, samples: int, steps: int
+) -> dict[str, dict[str, Tape]]:
+    """Return quantity -> population -> [samples, steps, *shape]."""
+    kept: dict[str, dict[str, Tape]] = {quantity: {} for quantity in netlist.spec["record"]}
+    for index, population in enumerate(network.populations):
+        for quantity, table in kept.items():
+            tapes = [np.load(tape(folder, each, index, quantity)) for each in netlist.spec["runs"]]
+            if quantity == "s":
+                _refuse_early_spikes(network, population, tapes)
+            table[population.name] = _in_input_time(population, tapes, samples, steps)
+    return kept
+
+
+def _in_input_time(population: Population, tapes: list[Tape], samples: int, steps: int) -> Tape:
+    """Return [samples, steps, *shape] from the tapes of one or several runs, each [chip steps, cells]."""
+    alone = samples * steps // len(tapes)
+    rows = np.concatenate([tape[population.latency : population.latency + alone] for tape in tapes])
+    cells = np.empty_like(rows)
+    cells[:, cell_order(population.shape)] = rows
+    return cells.reshape(samples, steps, *population.shape)
+
+
+def _refuse_early_spikes(network: Network, population: Population, tapes: list[Tape]) -> None:
+    """Refuse a run in which a spike from before the sample reached into it.
+
+    On the way forward such a spike is over when its target starts the sample; a projection with lag would carry it in.
+    The netlist holds populations with a bias back, but there are biases beyond what it can hold.
+    """
+    lag = max((network.lag(projection) for projection in network.out_of(population.name)), default=0)
+    first = max(0, population.latency - lag)
+    if any(tape[first : population.latency].any() for tape in tapes):
+        raise Unsupported(
+            f"population {population.name!r}",
+            "its bias makes it fire before the input reaches it, and a loop or skip carries that into the sample",
+            "lower its bias, or compare in chip time (network.in_chip_time())",
+        )
