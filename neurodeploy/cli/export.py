@@ -1,0 +1,87 @@
+"""``neurodeploy export``: a trained checkpoint becomes a proved .nir file."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neurodeploy.cli.common import force_option, json_option, print_json, quiet_option
+
+if TYPE_CHECKING:
+    from neurodeploy.nir_export import Export
+
+
+class _Shape(click.ParamType[tuple[int, ...]]):
+    """Sizes joined by commas, such as 2,34,34."""
+
+    name = "C,H,W"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        try:
+            sizes = tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of sizes such as 2,34,34", param, ctx)
+        if min(sizes) < 1:
+            self.fail(f"{value!r} holds a size below 1", param, ctx)
+        return sizes
+
+
+@click.command("export")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .nir file to write.")
+@click.option("--factory", metavar="MODULE:FUNCTION", help="Builds your module; imported from this directory.")
+@click.option("--from", "source", type=click.Choice(["ours", "snntorch"]), help="What wrote CHECKPOINT.")
+@click.option("--input-shape", type=_Shape(), help="One sample in one step, as 2,34,34.")
+@click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of the drawn input of the proof.")
+@click.option("--samples", type=click.Path(path_type=Path), help="Prove it on these events (.npz) instead.")
+@click.option("--dt", type=click.FloatRange(0, 1e6, min_open=True), help="Seconds of one step.")
+@click.option("--fold/--no-fold", default=True, help="Fold batch normalisation into its neighbours.")
+@force_option
+@json_option
+@quiet_option
+def export(
+    checkpoint: Path,
+    output: Path,
+    factory: str | None,
+    source: str | None,
+    input_shape: tuple[int, ...] | None,
+    steps: int | None,
+    samples: Path | None,
+    dt: float | None,
+    fold: bool,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Turn CHECKPOINT into a .nir file that says everything, and prove it spike by spike.
+
+    A checkpoint of 'neurodeploy train' needs nothing else. Weights of your own snnTorch network (.pt, .safetensors)
+    need --factory, which runs your code to build it. The file is read back and simulated; a layer that differs from
+    your model is named, and no file is left.
+    """
+    from neurodeploy.export.door import Request, open_model
+    from neurodeploy.nir_export import export_model
+
+    request = Request(checkpoint, factory, input_shape, steps, samples, dt)
+    # The user's code may print; stdout is for the result.
+    with contextlib.redirect_stdout(sys.stderr):
+        model = open_model(request, source)
+        result = export_model(model, output, samples=samples, fold=fold, force=force)
+    if as_json:
+        print_json(result.as_dict())
+    elif not quiet:
+        click.echo(_summary(result))
+
+
+def _summary(result: Export) -> str:
+    proof = result.proof
+    how = "all equal" if proof.equal else f"{proof.ties:,} neurons decided by float32 rounding, all else equal"
+    lines = [
+        f"{result.file}: {len(result.graph.nodes)} nodes, {result.neurons:,} neurons, {result.parameters:,} parameters",
+        f"  proved against the trained model over {proof.cells:,} cells: {how}",
+    ]
+    return "\n".join([*lines, *(f"  note: {note}" for note in result.notes)])

@@ -1,0 +1,101 @@
+"""``neurodeploy map``: place a network on the cores of a chip."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neurodeploy.cli.common import (
+    console,
+    dt_option,
+    force_option,
+    json_option,
+    open_network,
+    print_json,
+    semantics_option,
+    target_option,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from neurodeploy.mapping import Placement
+
+
+@click.command("map")
+@click.argument("network", type=click.Path(path_type=Path))
+@target_option
+@click.option(
+    "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the placement, core by core, as JSON.")
+@click.option("--cores", "by_core", is_flag=True, help="Show every core, not only every population.")
+@dt_option
+@semantics_option
+@force_option
+@json_option
+def command(
+    network: Path,
+    target: str,
+    margin: float | None,
+    output: Path | None,
+    by_core: bool,
+    dt: float | None,
+    semantics: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Place NETWORK on the cores of a chip, or say why it does not fit (exit code 1)."""
+    from neurodeploy.files import refuse_existing, replacing
+    from neurodeploy.mapping import map_network, require_fit
+    from neurodeploy.targets.chip import load_chip
+
+    chip = load_chip(target)
+    if output:
+        refuse_existing(output, force=force)
+    placement = map_network(open_network(network, target=target, dt=dt, semantics=semantics), chip, margin=margin)
+    if output:
+        with replacing(output) as temporary:
+            temporary.write_text(json.dumps(placement.as_dict(cores=True), indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        print_json(placement.as_dict(cores=by_core))
+    else:
+        _show(placement, by_core=by_core)
+    require_fit(placement)
+
+
+def _show(placement: Placement, *, by_core: bool) -> None:
+    from rich.table import Table
+
+    chip = placement.chip
+    table = Table(
+        title=f"{placement.cores_used} cores on {placement.chips_used} of {chip.chips_max} chips, {chip.title}"
+    )
+    for heading, justify in (("population", "left"), ("cores", "right"), ("tile", "left"), ("tightest limit", "left")):
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    table.add_column("use", justify="right")
+    for row in placement.populations:
+        tile = " x ".join(map(str, row.tile))
+        table.add_row(row.name, str(row.cores), tile, row.tightest_limit, f"{row.use:.0%}")
+    screen = console()
+    screen.print(table)
+    if by_core:
+        screen.print(_core_table(placement))
+    for each in placement.violations:
+        problem = f"{each.population}: needs {each.found:,} {each.limit}, allowed are {each.allowed:,}"
+        screen.print(f"{problem}; {each.advice}", markup=False)
+    screen.print(f"limits of axons and memory less a margin of {placement.margin:.0%}; input ports take no cores")
+
+
+def _core_table(placement: Placement) -> Table:
+    from rich.table import Table
+
+    table = Table("chip", "core", "population", "cells", *placement.cores[0].use)
+    for core in placement.cores:
+        cells = " x ".join(f"{start}:{stop}" for start, stop in core.box)
+        uses = (f"{used}/{allowed}" for used, allowed in core.use.values())
+        table.add_row(str(core.chip), str(core.core), core.population, cells, *uses)
+    return table

@@ -1,0 +1,149 @@
+"""``neurodeploy simulate``: run a network, record it, and hold one backend against another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neurodeploy.cli.common import (
+    console,
+    dt_option,
+    force_option,
+    json_option,
+    open_events,
+    open_graph,
+    open_network,
+    print_json,
+    quiet_option,
+    semantics_option,
+)
+
+if TYPE_CHECKING:
+    from neurodeploy.comparison import Comparison
+    from neurodeploy.npz import Events
+    from neurodeploy.recording import Recording
+
+_BACKENDS = ("emulator", "golden", "lava", "float")
+
+
+def _quantities(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(letter.strip() for letter in value.split(",") if letter.strip())
+
+
+@click.command("simulate")
+@click.argument("net", type=click.Path(path_type=Path))
+@click.option("--input", "data", type=click.Path(path_type=Path), required=True, help="Spikes (.npz).")
+@click.option("--backend", type=click.Choice(_BACKENDS), default="emulator", show_default=True)
+@click.option("--compare", "other", type=click.Choice(_BACKENDS), help="Run this backend too, compare every s, u, v.")
+@click.option("--record", default="s", show_default=True, callback=_quantities, help="What to keep: any of s,u,v.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the recording to this .npz.")
+@click.option("--samples", type=click.IntRange(1), help="Run the first so many samples only.")
+@click.option("--target", metavar="CHIP", help="Quantize a float .nir to this chip first.")
+@dt_option
+@semantics_option
+@force_option
+@json_option
+@quiet_option
+def command(
+    net: Path,
+    data: Path,
+    backend: str,
+    other: str | None,
+    record: tuple[str, ...],
+    output: Path | None,
+    samples: int | None,
+    target: str | None,
+    dt: float | None,
+    semantics: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run the network NET on the spikes of a data file.
+
+    emulator, golden and lava execute the integer network and agree bit for bit; float executes the graph. --compare
+    prints 'equal over N cells', or the first (sample, step, population, neuron) that differs with both values, and then
+    exits 1.
+    """
+    from neurodeploy.comparison import compare
+    from neurodeploy.files import refuse_existing
+
+    if output is not None:
+        refuse_existing(output, force=force)
+    events = open_events(data, samples)
+    options = {"target": target, "dt": dt, "semantics": semantics}
+    wanted = ("s", "u", "v") if other else record
+    recording = _run(net, backend, events, wanted, options)
+    comparison = None
+    if other is not None:
+        comparison = compare(recording, _run(net, other, events, wanted, options))
+    if output is not None:
+        recording.only(record).save(output)
+    if as_json:
+        print_json(_document(recording, events, comparison, output))
+    elif not quiet:
+        _show(recording, events, comparison, output)
+    if comparison is not None and not comparison.equal:
+        raise click.exceptions.Exit(1)
+
+
+def _run(net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any]) -> Recording:
+    from neurodeploy.simulation import BACKENDS, simulate
+
+    reading = {"dt": options["dt"], "semantics": options["semantics"]}
+    integer = BACKENDS[backend][1].__name__ == "Network"
+    network = open_network(net, **options) if integer else open_graph(net, **reading)
+    return simulate(network, events.spikes, backend, record)
+
+
+def _document(
+    recording: Recording, events: Events, comparison: Comparison | None, output: Path | None
+) -> dict[str, Any]:
+    populations = [
+        {
+            "name": name,
+            "spikes_per_inference": int(values.sum(dtype="int64")) / recording.samples,
+            "rate": float(values.mean()),
+            "wraps": recording.wraps.get(name),
+            "clips": recording.clips.get(name),
+        }
+        for name, values in recording.spikes.items()
+    ]
+    document: dict[str, Any] = {
+        "backend": recording.backend,
+        "versions": dict(recording.versions),
+        "samples": recording.samples,
+        "steps": recording.steps,
+        "populations": populations,
+        "file": None if output is None else str(output),
+    }
+    if events.labels is not None:
+        document["accuracy"] = recording.accuracy(events.labels)
+    if comparison is not None:
+        document |= comparison.as_dict()
+    return document
+
+
+def _show(recording: Recording, events: Events, comparison: Comparison | None, output: Path | None) -> None:
+    from rich.table import Table
+
+    screen = console()
+    table = Table(
+        title=f"{recording.backend}: {recording.samples} samples of {recording.steps} steps", title_justify="left"
+    )
+    table.add_column("population")
+    for heading in ("spikes per inference", "per neuron and step", "u wraps", "v clips"):
+        table.add_column(heading, justify="right")
+    for row in _document(recording, events, None, None)["populations"]:
+        counts = ["-" if row[key] is None else f"{row[key]:,}" for key in ("wraps", "clips")]
+        table.add_row(row["name"], f"{row['spikes_per_inference']:,.1f}", f"{row['rate']:.4f}", *counts)
+    screen.print(table)
+    if events.labels is not None:
+        click.echo(f"accuracy: {recording.accuracy(events.labels):.2%}")
+    if comparison is not None:
+        click.echo(comparison.summary())
+    if output is not None:
+        click.echo(f"wrote {output}")
