@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurodeploy.passes.absorb_leak import absorb_leak
+from neurodeploy.passes.approximate_reset import approximate_reset
 from neurodeploy.passes.drop_identity import drop_identity
 from neurodeploy.passes.fold_batchnorm import fold_batchnorm
 from neurodeploy.passes.fold_scale import fold_scale
@@ -15,6 +16,7 @@ from neurodeploy.passes.remove_dead import remove_dead
 
 __all__ = [
     "absorb_leak",
+    "approximate_reset",
     "drop_identity",
     "fold_batchnorm",
     "fold_scale",
