@@ -5,13 +5,15 @@ raw input, is used undecayed and decays afterwards (``jump-use-decay``, gain 1);
 and an IAF cell at ``v_reset``. Behaviour as in the sources of Norse 1.1.0 (``functional/lif.py``, ``lif_box.py``,
 ``leaky_integrator.py``, ``leaky_integrator_box.py``, ``iaf.py``, ``module/snn.py``).
 
-The layers that loop over time themselves (``LIF``, ``LIFRecurrent``, ``LI``, ``Lift``) take a whole sequence, and a
-network is read one step at a time: they are refused with the name of the cell that computes their step.
+The layers that loop over time themselves (``LIF``, ``LIFRecurrent``, ``LI``, ``IAF``, ``Lift``) take a whole sequence,
+and a network is read one step at a time: in a copy of it, the cell that computes their step takes their place, with
+their parameters, weights and names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import norse.torch as norse
@@ -34,13 +36,21 @@ DEFAULT_DT = 1e-3
 #: The function a Norse parameter set holds -> the reset it performs.
 _RESETS: Mapping[Any, Reset] = {reset_value: "value", reset_subtract: "subtract"}
 
-#: Layers over a whole sequence -> the cell that computes one step of them.
-_OVER_TIME: Mapping[type, str] = {
-    norse.LIF: "LIFCell",
-    norse.LIFRecurrent: "LIFRecurrentCell",
-    norse.LI: "LICell",
-    norse.IAF: "IAFCell",
-    norse.Lift: "the module inside it",
+#: Layers over a whole sequence -> the module that computes one step of them. ``autapses`` keeps the weights as they are.
+_STEPS: Mapping[type, Callable[[Any], nn.Module]] = {
+    norse.LIF: lambda layer: norse.LIFCell(layer.p, dt=layer.dt),
+    norse.LI: lambda layer: norse.LICell(layer.p, dt=layer.dt),
+    norse.IAF: lambda layer: norse.IAFCell(layer.p, dt=layer.dt),
+    norse.LIFRecurrent: lambda layer: norse.LIFRecurrentCell(
+        int(layer.input_size),
+        int(layer.hidden_size),
+        layer.p,
+        dt=layer.dt,
+        input_weights=layer.input_weights,
+        recurrent_weights=layer.recurrent_weights,
+        autapses=True,
+    ),
+    norse.Lift: lambda layer: layer.lifted_module,
 }
 
 
@@ -59,24 +69,24 @@ def read_recurrent(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
 
 
 def refuse_options(module: Any, name: str) -> None:
-    """Raise :class:`Unsupported` for a layer that takes a whole sequence, or a reset that is not Norse's own."""
-    for layer, cell in _OVER_TIME.items():
-        if isinstance(module, layer):
-            found = f"{type(module).__name__} takes a whole sequence, and forward must do one step"
-            raise Unsupported(name, found, f"build the network with {cell}; its parameters and weights stay the same")
+    """Raise :class:`Unsupported` for a reset that is not Norse's own, or states of every step where one is needed."""
+    if getattr(module, "record_states", False):
+        raise Unsupported(name, "returns the states of all steps (record_states)", "build it without record_states")
     if getattr(getattr(module, "p", None), "reset_method", reset_value) not in _RESETS:
         raise Unsupported(name, "resets by a function of its own", "use reset_value or reset_subtract")
 
 
 def with_state(module: nn.Module) -> nn.Module:
-    """Return a module that takes and returns the states of its cells.
+    """Return a module that does one step, and takes and returns the states of its cells.
 
     Raises
     ------
     Unsupported : forward holds cells but neither takes nor returns their states, so that they forget every step.
     """
+    module = _by_step(module)
     if type(module) in NEURONS:
-        return norse.SequentialState(module).eval()
+        wrapped: nn.Module = norse.SequentialState(module)
+        return wrapped.eval()
     if not state_count(module):
         raise Unsupported(
             type(module).__name__,
@@ -84,6 +94,18 @@ def with_state(module: nn.Module) -> nn.Module:
             "let forward take the states after its input and return them after its answer, as SequentialState does",
         )
     return module
+
+
+def _by_step(module: nn.Module) -> nn.Module:
+    """Return the module, or a copy of it in which no layer loops over time."""
+    if not any(type(part) in _STEPS for part in module.modules()):
+        return module
+    if type(module) in _STEPS:
+        return _by_step(_STEPS[type(module)](module))
+    copied = deepcopy(module)
+    for name, part in list(copied.named_children()):
+        copied.add_module(name, _by_step(part))
+    return copied.eval()
 
 
 def _neuron(module: Any, name: str, shape: Shape, dt: float) -> Neuron:

@@ -60,8 +60,8 @@ def export(
     """Turn CHECKPOINT into a .nir file that says everything, and prove it spike by spike.
 
     A checkpoint of 'neurodeploy train' needs nothing else. Weights of your own snnTorch or Norse network
-    (.pt, .safetensors) need --factory, which runs your code to build it. The file is read back and simulated; a layer that differs from
-    your model is named, and no file is left.
+    (.pt, .safetensors) need --factory, which runs your code to build it. The file is read back and simulated; a layer
+    that differs from your model is named, and no file is left.
     """
     from neurodeploy.export.door import Request, open_model
     from neurodeploy.nir_export import export_model

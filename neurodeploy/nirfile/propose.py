@@ -1,4 +1,4 @@
-"""Which tool wrote a bare NIR file, and so how its neurons run in time: guessed from the numbers it left, never applied.
+"""Which tool wrote a bare NIR file, and so how its neurons run in time: guessed from its numbers, never applied.
 
 The exporters turn their own constants into those of NIR in ways that leave traces. A reading that fits is proposed in
 the error that a bare file ends in; the choice stays with the user, for several readings can fit one file.

@@ -109,6 +109,17 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
         return read_group_metadata(root.group("node"))
 
 
+def read_names(path: str | Path) -> list[str]:
+    """Return the names of the nodes of a ``.nir`` file in its order, those of nested graphs as ``outer.inner``.
+
+    Raises
+    ------
+    InputError : the file is unreadable, damaged or too large.
+    """
+    with opened(path) as root:
+        return list(read_flat(root.group("node")).records)
+
+
 def _nodes(
     flat: Flat, reading: Reading, known: sidecar.Sidecar | None, notes: list[str]
 ) -> tuple[dict[str, Node], tuple[tuple[str, str], ...]]:
