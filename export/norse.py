@@ -36,7 +36,7 @@ DEFAULT_DT = 1e-3
 #: The function a Norse parameter set holds -> the reset it performs.
 _RESETS: Mapping[Any, Reset] = {reset_value: "value", reset_subtract: "subtract"}
 
-#: Layers over a whole sequence -> the module that computes one step of them. ``autapses`` keeps the weights as they are.
+#: Layers over a whole sequence -> the module that computes one step of them; ``autapses`` leaves the weights alone.
 _STEPS: Mapping[type, Callable[[Any], nn.Module]] = {
     norse.LIF: lambda layer: norse.LIFCell(layer.p, dt=layer.dt),
     norse.LI: lambda layer: norse.LICell(layer.p, dt=layer.dt),

@@ -88,6 +88,13 @@ class Case:
         InputError : a declaration that is unknown here or contradicts itself.
         """
         where = f"{self.name}/case.json"
+        try:
+            return self._declared(where)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            found = f"declares no readable semantics ({type(error).__name__}: {error})"
+            raise InputError(where, found, "the corpus's README says how") from error
+
+    def _declared(self, where: str) -> Declared:
         common, bias = _semantics(self.document["semantics"], {}, where)
         if bias is not None:
             raise InputError(where, "declares a bias for all layers", "declare it for the layer that has it")

@@ -84,6 +84,7 @@ def test_fewer_samples_say_nothing_of_accuracy(tmp_path):
         ({"integration": "exp"}, "declares integration = 'exp', which is not 'euler'"),
         ({"recurrence_delay_steps": 0}, "declares recurrence_delay_steps = 0"),
         ({"bias": [1.0]}, "declares a bias for all layers"),
+        ({"dt": "soon"}, "declares no readable semantics (ValueError"),
     ],
 )
 def test_declarations_beyond_the_vocabulary_are_errors(tmp_path, semantics, problem):

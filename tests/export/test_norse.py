@@ -119,13 +119,13 @@ def test_what_cannot_be_said_is_refused_by_name():
         open_module(norse.SequentialState(linear(6, 5), box(reset_method=own)), framework="norse")
     with pytest.raises(Unsupported, match=r"^1: is a LIFAdExCell, for which there is no reader"):
         open_module(norse.SequentialState(linear(6, 5), norse.LIFAdExCell()), framework="norse")
+    wrong = norse.LIFBoxCell(norse.LIFBoxParameters(v_th=torch.ones(4)))
+    wrong.activation = lambda x, state, p, dt: (x, state)
     with pytest.raises(Unsupported, match=r"^1: v_th has the shape \(4,\) for neurons \(5,\)"):
-        wrong = norse.LIFBoxCell(norse.LIFBoxParameters(v_th=torch.ones(4)))
-        wrong.activation = lambda x, state, p, dt: (x, state)
         open_module(norse.SequentialState(linear(6, 5), wrong), framework="norse")
+    recording = norse.SequentialState(linear(6, 5), norse.LIF(record_states=True))
     with pytest.raises(Unsupported, match="returns the states of all steps"):
-        layer = norse.LIF(record_states=True)
-        open_module(norse.SequentialState(linear(6, 5), layer), framework="norse")
+        open_module(recording, framework="norse")
 
 
 def test_a_forward_that_forgets_its_states():
@@ -137,5 +137,5 @@ def test_a_forward_that_forgets_its_states():
         def forward(self, x):
             return self.cell(self.fc(x))[0]
 
-    with pytest.raises(Unsupported, match="^Forgetful: forward takes no state, so its cells forget every step"):
+    with pytest.raises(Unsupported, match=r"^Forgetful: forward takes no state, so its cells forget every step"):
         open_module(Forgetful(), framework="norse")
