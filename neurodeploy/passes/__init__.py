@@ -10,6 +10,7 @@ from neurodeploy.passes.fold_scale import fold_scale
 from neurodeploy.passes.fuse_linear import fuse_linear
 from neurodeploy.passes.lower import lower
 from neurodeploy.passes.max_pool_to_or import max_pool_to_or
+from neurodeploy.passes.membrane_bias import membrane_bias
 from neurodeploy.passes.normalise_dt import normalise_dt
 from neurodeploy.passes.pool_to_convolution import pool_to_convolution
 from neurodeploy.passes.remove_dead import remove_dead
@@ -23,6 +24,7 @@ __all__ = [
     "fuse_linear",
     "lower",
     "max_pool_to_or",
+    "membrane_bias",
     "normalise_dt",
     "pool_to_convolution",
     "remove_dead",
