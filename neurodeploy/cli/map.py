@@ -14,6 +14,7 @@ from neurodeploy.cli.common import (
     force_option,
     json_option,
     open_network,
+    optimize_option,
     print_json,
     semantics_option,
     target_option,
@@ -22,7 +23,7 @@ from neurodeploy.cli.common import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from neurodeploy.mapping import Placement
+    from neurodeploy.placement import Placement
 
 
 @click.command("map")
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
 )
+@optimize_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the placement, core by core, as JSON.")
 @click.option("--cores", "by_core", is_flag=True, help="Show every core, not only every population.")
 @dt_option
@@ -41,6 +43,7 @@ def command(
     network: Path,
     target: str,
     margin: float | None,
+    optimize: str,
     output: Path | None,
     by_core: bool,
     dt: float | None,
@@ -56,7 +59,8 @@ def command(
     chip = load_chip(target)
     if output:
         refuse_existing(output, force=force)
-    placement = map_network(open_network(network, target=target, dt=dt, semantics=semantics), chip, margin=margin)
+    loaded = open_network(network, target=target, dt=dt, semantics=semantics)
+    placement = map_network(loaded, chip, margin=margin, optimize=optimize)
     if output:
         with replacing(output) as temporary:
             temporary.write_text(json.dumps(placement.as_dict(cores=True), indent=2) + "\n", encoding="utf-8")
