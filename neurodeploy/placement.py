@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.mesh import site_positions
+from neurodeploy.mesh import Routes, site_positions
 from neurodeploy.network import Network, Projection
 from neurodeploy.targets.chip import Chip
 from neurodeploy.tiling import Box, Counts, Fan, Tiling, fan_of
@@ -128,6 +129,18 @@ class Placement:
         """Chip and mesh coordinates of each core, int64 [cores, (chip, x, y)]."""
         sites = [core.chip * self.chip.usable_cores + core.core for core in self.cores]
         return site_positions(self.chip, np.array(sites, dtype=np.int64))
+
+    @cached_property
+    def expected_routes(self) -> Routes:
+        """The ways of the messages that one spike of every neuron causes."""
+        routes = Routes()
+        for projection in self.network.projections:
+            if projection.source in self.tilings:
+                once = np.ones(math.prod(self.network.by_name[projection.source].shape), dtype=np.int64)
+                traffic = self.fan(projection).traffic(once, self.tilings[projection.source])
+                start, end = (self.positions[self.cores_of(name)] for name in (projection.source, projection.target))
+                routes.add(traffic, start, end)
+        return routes
 
     @cached_property
     def tiles_used(self) -> int:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 )
 @optimize_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the placement, core by core, as JSON.")
+@click.option("--draw", type=click.Path(path_type=Path), help="Draw the mesh with its use and traffic, as SVG.")
 @click.option("--cores", "by_core", is_flag=True, help="Show every core, not only every population.")
 @dt_option
 @semantics_option
@@ -45,6 +46,7 @@ def command(
     margin: float | None,
     optimize: str,
     output: Path | None,
+    draw: Path | None,
     by_core: bool,
     dt: float | None,
     semantics: str | None,
@@ -57,13 +59,18 @@ def command(
     from neurodeploy.targets.chip import load_chip
 
     chip = load_chip(target)
-    if output:
-        refuse_existing(output, force=force)
+    for path in filter(None, (output, draw)):
+        refuse_existing(path, force=force)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
     placement = map_network(loaded, chip, margin=margin, optimize=optimize)
     if output:
         with replacing(output) as temporary:
             temporary.write_text(json.dumps(placement.as_dict(cores=True), indent=2) + "\n", encoding="utf-8")
+    if draw:
+        from neurodeploy.report.mesh import draw_mesh
+
+        with replacing(draw) as temporary:
+            temporary.write_text(draw_mesh(placement) + "\n", encoding="utf-8")
     if as_json:
         print_json(placement.as_dict(cores=by_core))
     else:
