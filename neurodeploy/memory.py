@@ -110,7 +110,7 @@ def stored(
     else:
         encoding = chip.encodings["dense"]
         sources = padded if encoding.pads_source else math.prod(source)
-        rows = [Row(sources, neurons)]
+        rows = DENSE_ROWS.get(encoding.rows, _rows_per_source)(source, sources, neurons)
     bits = synapse_bits(chip, encoding, projection.weight_bits, neurons, projection.delay)
     words, longest = synapse_words(chip, encoding, rows, bits)
     axon_in = math.ceil(encoding.axon_in_per_source * sources + encoding.axon_in_per_core)
@@ -192,9 +192,33 @@ def _rows_by_set(patch: Patch) -> Iterator[tuple[int, int, int]]:
         yield channels, tall * wide, rows * columns
 
 
+def _kernel_block_rows(patch: Patch) -> list[Row]:
+    """Return one block per source channel: its taps times its target channels, each rounded up to a power of two."""
+    return [Row(patch.inputs, power_of_two(patch.kernel) * power_of_two(channels)) for channels in patch.channels]
+
+
+def _rows_per_source(_shape: Shape, sources: int, neurons: int) -> list[Row]:
+    """Return one row per source neuron of a dense projection."""
+    return [Row(sources, neurons)]
+
+
+def _dense_blocks(shape: Shape, _sources: int, neurons: int) -> list[Row]:
+    """Return the blocks of a dense projection taken as a convolution whose kernel covers its whole source."""
+    return [Row(shape[0], power_of_two(math.prod(shape[1:])) * power_of_two(neurons))]
+
+
+def power_of_two(count: int) -> int:
+    """Return the least power of two that is not below a positive count."""
+    return 1 << (count - 1).bit_length()
+
+
+#: Name in a chip file -> the rows a dense projection has on a core; names without an entry have one per source neuron.
+DENSE_ROWS: dict[str, Callable[[Shape, int, int], list[Row]]] = {"kernel-block": _dense_blocks}
+
 #: Name in a chip file -> the rows a convolution has on a core.
 ROWS: dict[str, Callable[[Patch], list[Row]]] = {
     "kernel-tap": _kernel_tap_rows,
     "tap-set": _tap_set_rows,
     "source": _source_rows,
+    "kernel-block": _kernel_block_rows,
 }

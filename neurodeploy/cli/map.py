@@ -14,6 +14,7 @@ from neurodeploy.cli.common import (
     force_option,
     json_option,
     open_network,
+    optimize_option,
     print_json,
     semantics_option,
     target_option,
@@ -22,7 +23,7 @@ from neurodeploy.cli.common import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from neurodeploy.mapping import Placement
+    from neurodeploy.placement import Placement
 
 
 @click.command("map")
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 @click.option(
     "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
 )
+@optimize_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the placement, core by core, as JSON.")
+@click.option("--draw", type=click.Path(path_type=Path), help="Draw the mesh with its use and traffic, as SVG.")
 @click.option("--cores", "by_core", is_flag=True, help="Show every core, not only every population.")
 @dt_option
 @semantics_option
@@ -41,7 +44,9 @@ def command(
     network: Path,
     target: str,
     margin: float | None,
+    optimize: str,
     output: Path | None,
+    draw: Path | None,
     by_core: bool,
     dt: float | None,
     semantics: str | None,
@@ -54,12 +59,18 @@ def command(
     from neurodeploy.targets.chip import load_chip
 
     chip = load_chip(target)
-    if output:
-        refuse_existing(output, force=force)
-    placement = map_network(open_network(network, target=target, dt=dt, semantics=semantics), chip, margin=margin)
+    for path in filter(None, (output, draw)):
+        refuse_existing(path, force=force)
+    loaded = open_network(network, target=target, dt=dt, semantics=semantics)
+    placement = map_network(loaded, chip, margin=margin, optimize=optimize)
     if output:
         with replacing(output) as temporary:
             temporary.write_text(json.dumps(placement.as_dict(cores=True), indent=2) + "\n", encoding="utf-8")
+    if draw:
+        from neurodeploy.report.mesh import draw_mesh
+
+        with replacing(draw) as temporary:
+            temporary.write_text(draw_mesh(placement) + "\n", encoding="utf-8")
     if as_json:
         print_json(placement.as_dict(cores=by_core))
     else:
