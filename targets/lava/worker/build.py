@@ -1,4 +1,4 @@
-"""Builds the Lava processes of a netlist: RingBuffer -> Dense, DelayDense or Conv -> LIFReset, nothing of our own.
+"""Builds the Lava processes of a netlist: RingBuffer -> Dense, DelayDense or Conv -> LIFReset.
 
 Runs on Python 3.10 beside Lava, so it imports nothing of neurodeploy. All ports carry flat vectors; a three-dimensional
 source or target lies in Lava's (width, height, channels) order, which the writer of the netlist has already arranged.
@@ -8,7 +8,6 @@ import numpy as np
 from lava.proc.conv.process import Conv
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.io.source import RingBuffer
-from lava.proc.lif.models import PyLifResetModelBitAcc
 from lava.proc.lif.process import LIFReset
 from lava.utils.weightutils import SignMode
 
@@ -20,53 +19,20 @@ GRADED_BITS = 32
 TYPES = {"s": np.uint8, "u": np.int32, "v": np.int32}
 
 
-class Taped(PyLifResetModelBitAcc):
-    """Lava's own bit-accurate neuron, whose state is written to files at the end of every step.
-
-    The files are memory maps, filled inside the process that holds the state: Lava's Monitor would send each value by
-    itself.
-    """
-
-    def __init__(self, proc_params):
-        super().__init__(proc_params)
-        self.fired = None
-        self.tapes = {}
-
-    def spiking_activation(self):
-        """Return Lava's answer, and keep it: the parent class does not."""
-        self.fired = super().spiking_activation()
-        return self.fired
-
-    def run_spk(self):
-        """Let Lava do the step, then write down its outcome."""
-        super().run_spk()
-        if not self.tapes:
-            self.tapes = self._open_tapes()
-        row = self.time_step - 1
-        for quantity, tape in self.tapes.items():
-            tape[row] = {"s": self.fired, "u": self.u, "v": self.v}[quantity]
-
-    def _open_tapes(self):
-        shape = (self.proc_params["tape_steps"], self.v.size)
-        return {
-            quantity: np.lib.format.open_memmap(path, mode="w+", dtype=TYPES[quantity], shape=shape)
-            for quantity, path in self.proc_params["tapes"].items()
-        }
-
-
 def build(spec, arrays, run, folder):
-    """Return the populations' LIFReset processes for one run, connected.
+    """Return the processes of one run, connected.
 
     A run is {"first", "samples", "steps", "interval"}: which samples follow each other, for how many chip steps, and
     how many steps lie between two resets of a population.
     """
     ports = [_source(arrays[f"port/{index}"], run) for index in range(len(spec["ports"]))]
     lifs = [_population(spec, arrays, index, run, folder) for index in range(len(spec["populations"]))]
+    between = [_holding(arrays[f"hold/{i}"], run, lif) for i, lif in enumerate(lifs) if f"hold/{i}" in arrays]
     for index, projection in enumerate(spec["projections"]):
         kind, number = projection["source"]
         source = {"port": ports, "population": lifs}[kind][number]
-        _connect(projection, arrays[f"weight/{index}"], source, lifs[projection["target"]])
-    return lifs
+        between += _connect(projection, arrays[f"weight/{index}"], source, lifs[projection["target"]])
+    return [*lifs, *ports, *between]
 
 
 def _source(spikes, run):
@@ -91,15 +57,18 @@ def _population(spec, arrays, index, run, folder):
         reset_offset=1 + entry["latency"],
         name=entry["name"],
     )
-    lif.proc_params["tape_steps"] = run["steps"]
+    lif.proc_params["tape_steps"], lif.proc_params["tape_types"] = run["steps"], TYPES
     lif.proc_params["tapes"] = {
         quantity: str(folder / f"{run['first']}.{index}.{quantity}.npy") for quantity in spec["record"]
     }
-    held = arrays.get(f"hold/{index}")
-    if held is not None:
-        silence = np.zeros((len(held), run["steps"] - held.shape[1]), dtype=held.dtype)
-        RingBuffer(data=np.hstack([held, silence])).s_out.connect(lif.a_in)
     return lif
+
+
+def _holding(held, run, lif):
+    silence = np.zeros((len(held), run["steps"] - held.shape[1]), dtype=held.dtype)
+    source = RingBuffer(data=np.hstack([held, silence]))
+    source.s_out.connect(lif.a_in)
+    return source
 
 
 def _plain(values):
@@ -107,27 +76,33 @@ def _plain(values):
 
 
 def _connect(projection, weight, source, target):
-    kind = projection["kind"]
+    """Put synapses between two processes and return what that took, the last of it the synapses."""
     message = {"num_message_bits": GRADED_BITS if projection["graded"] else 0}
-    output = source.s_out
-    if kind == "conv":
-        for _ in range(projection["delay"]):
-            output = _one_step_later(output, message)
-        shape = tuple(projection["input_shape"])
-        geometry = {name: tuple(projection[name]) for name in ("stride", "padding", "dilation")}
-        synapses = Conv(weight=weight, input_shape=shape, groups=projection["groups"], **geometry, **message)
-        output.reshape(shape).connect(synapses.s_in)
-        synapses.a_out.flatten().connect(target.a_in)
-        return
+    if projection["kind"] == "conv":
+        return _convolve(projection, weight, message, source, target)
     settings = {"weights": weight, "weight_exp": projection["weight_exp"], **EXACT_WEIGHTS, **message}
     synapses = DelayDense(delays=projection["delay"], **settings) if projection["delay"] else Dense(**settings)
-    output.connect(synapses.s_in)
+    source.s_out.connect(synapses.s_in)
     synapses.a_out.connect(target.a_in)
+    return [synapses]
+
+
+def _convolve(projection, weight, message, source, target):
+    chain, output = [], source.s_out
+    for _ in range(projection["delay"]):
+        chain.append(_one_step_later(output, message))
+        output = chain[-1].a_out.flatten()
+    shape = tuple(projection["input_shape"])
+    geometry = {name: tuple(projection[name]) for name in ("stride", "padding", "dilation")}
+    synapses = Conv(weight=weight, input_shape=shape, groups=projection["groups"], **geometry, **message)
+    output.reshape(shape).connect(synapses.s_in)
+    synapses.a_out.flatten().connect(target.a_in)
+    return [*chain, synapses]
 
 
 def _one_step_later(output, message):
-    """Return an output that repeats ``output`` a step later: Lava's Conv has no delay, but every Conv takes a step."""
+    """Return a process that repeats ``output`` a step later: Lava's Conv has no delay, but every Conv takes a step."""
     cells = output.shape[0]
     identity = Conv(weight=np.ones((1, 1, 1, 1), dtype=np.int32), input_shape=(cells, 1, 1), **message)
     output.reshape((cells, 1, 1)).connect(identity.s_in)
-    return identity.a_out.flatten()
+    return identity
