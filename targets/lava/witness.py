@@ -13,9 +13,11 @@ import numpy.typing as npt
 from neurodeploy.errors import Unsupported
 from neurodeploy.network import Network, Population
 from neurodeploy.recording import Recording
+from neurodeploy.targets.lava.cells import cell_order
 from neurodeploy.targets.lava.child import Engine, Progress, execute, job_folder
 from neurodeploy.targets.lava.environment import require
-from neurodeploy.targets.lava.netlist import Netlist, cell_order, tape, write_netlist
+from neurodeploy.targets.lava.netlist import Netlist, tape, write_netlist
+from neurodeploy.targets.lava.ranges import verify_ranges
 from neurodeploy.verify_network import verify_network
 
 Tape = npt.NDArray[Any]
@@ -68,16 +70,23 @@ def run_many(
     with tempfile.TemporaryDirectory(prefix="nd-lava-", ignore_cleanup_errors=True) as name:
         versions = execute(environment.python, netlists, Path(name), timeout, progress, engine)
         return [
-            _read(network, spikes, netlist, job_folder(Path(name), index), versions)
+            _read(network, spikes, netlist, job_folder(Path(name), index), record, versions)
             for index, ((network, spikes), netlist) in enumerate(zip(jobs, netlists, strict=True))
         ]
 
 
 def _read(
-    network: Network, spikes: Spikes, netlist: Netlist, folder: Path, versions: dict[str, str]
+    network: Network,
+    spikes: Spikes,
+    netlist: Netlist,
+    folder: Path,
+    record: Collection[str],
+    versions: dict[str, str],
 ) -> Recording:
     samples, steps = next(iter(spikes.values())).shape[:2]
     kept = _read_tapes(network, netlist, folder, samples, steps)
+    verify_ranges(network, spikes, kept)
+    v = kept.get("v", {}) if "v" in record else {name: kept["v"][name] for name in network.readouts}
     return Recording(
         samples=samples,
         steps=steps,
@@ -85,9 +94,10 @@ def _read(
         outputs=network.outputs,
         backend="lava",
         versions=versions,
-        u=kept.get("u", {}),
-        v=kept.get("v", {}),
+        u=kept["u"] if "u" in record else {},
+        v=v,
         inputs=dict(spikes),
+        readouts=network.readouts,
     )
 
 
