@@ -79,27 +79,37 @@ def execute(
     """
     limit = time_limit(netlists, timeout)
     for index, netlist in enumerate(netlists):
-        job_folder(folder, index).mkdir()
-        netlist.save(job_folder(folder, index) / "netlist.npz")
-    prefix = f"psm_nd{secrets.token_hex(4)}_"
-    with _supervised(python, folder, prefix, [engine, str(len(netlists))]) as supervisor:
+        submit(folder, index, netlist)
+    with supervised(python, folder, [engine, str(len(netlists))]) as supervisor:
         late = not _wait(supervisor, folder, time.monotonic() + limit, progress)
-        log = _read(folder / "log")
     if (folder / "done.json").exists():
         versions: dict[str, str] = json.loads((folder / "done.json").read_text())
         return versions
+    raise explain(folder, limit if late else None)
+
+
+def submit(folder: Path, index: int, netlist: Netlist) -> None:
+    """Put a netlist where the engine looks for it, whole or not at all."""
+    unfinished = folder / f"{index}.part"
+    unfinished.mkdir()
+    netlist.save(unfinished / "netlist.npz")
+    unfinished.rename(job_folder(folder, index))
+
+
+def explain(folder: Path, late: float | None) -> BackendError:
+    """Return the error for a run that did not finish; ``late`` is the limit in seconds that it did not keep, if so."""
     if error := _read(folder / "error.txt").strip():
-        raise _failure(error)
-    if late:
-        raise BackendError(
+        return _failure(error)
+    if late is not None:
+        return BackendError(
             "Lava",
-            f"did not finish within {limit:g} s",
+            f"did not finish within {late:g} s",
             f"its processes were ended; give it more time with {TIMEOUT_VARIABLE}=SECONDS, or fewer samples",
         )
     code = _read(folder / "exit") or "unknown"
     found = BackendError("Lava", f"its process ended with exit code {code}", "repeat it; --verbose shows what it wrote")
-    found.add_note(log or "It wrote nothing.")
-    raise found
+    found.add_note(_read(folder / "log") or "It wrote nothing.")
+    return found
 
 
 def job_folder(folder: Path, index: int) -> Path:
@@ -108,10 +118,9 @@ def job_folder(folder: Path, index: int) -> Path:
 
 
 @contextlib.contextmanager
-def _supervised(
-    python: Path, folder: Path, prefix: str, arguments: list[str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the supervisor; on the way out, however that is, see that nothing of the run is left."""
+def supervised(python: Path, folder: Path, arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the supervisor and under it the engine; on the way out, however that is, see that nothing is left."""
+    prefix = f"psm_nd{secrets.token_hex(4)}_"
     command = [sys.executable, "-I", str(SUPERVISOR), str(folder), prefix]
     command += [str(python), "-s", str(WORKER / "engine.py"), str(folder), prefix, *arguments]
     supervisor = subprocess.Popen(  # our own interpreter and scripts

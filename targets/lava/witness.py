@@ -70,12 +70,12 @@ def run_many(
     with tempfile.TemporaryDirectory(prefix="nd-lava-", ignore_cleanup_errors=True) as name:
         versions = execute(environment.python, netlists, Path(name), timeout, progress, engine)
         return [
-            _read(network, spikes, netlist, job_folder(Path(name), index), record, versions)
+            read_job(network, spikes, netlist, job_folder(Path(name), index), record, versions)
             for index, ((network, spikes), netlist) in enumerate(zip(jobs, netlists, strict=True))
         ]
 
 
-def _read(
+def read_job(
     network: Network,
     spikes: Spikes,
     netlist: Netlist,
@@ -83,6 +83,7 @@ def _read(
     record: Collection[str],
     versions: dict[str, str],
 ) -> Recording:
+    """Return the recording of a job that is done, from the tapes in its folder."""
     samples, steps = next(iter(spikes.values())).shape[:2]
     kept = _read_tapes(network, netlist, folder, samples, steps)
     verify_ranges(network, spikes, kept)

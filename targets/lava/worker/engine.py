@@ -1,14 +1,16 @@
-"""Runs netlists on Lava: ``python engine.py FOLDER SHARED_MEMORY_PREFIX ENGINE COUNT``.
+"""Runs netlists on Lava: ``python engine.py FOLDER SHARED_MEMORY_PREFIX ENGINE [COUNT]``.
 
 ENGINE is "runtime" (Lava's own, a process of the operating system for each of Lava's) or "threads" (the same models in
-threads of this process). Reads FOLDER/0/netlist.npz to FOLDER/COUNT-1/netlist.npz and writes the tapes beside each;
-FOLDER/progress ("done total" in steps of all) and, last, FOLDER/done.json; or FOLDER/error.txt, with the first
-exception of any of Lava's processes.
+threads of this process). Reads FOLDER/0/netlist.npz to FOLDER/COUNT-1/netlist.npz and writes the tapes and done.json
+beside each; FOLDER/progress ("done total" in steps of all) and, last, FOLDER/done.json; or FOLDER/error.txt, with the
+first exception of any of Lava's processes. Without COUNT it waits for each next netlist until it is ended.
 """
 
+import itertools
 import json
 import os
 import sys
+import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +18,11 @@ from pathlib import Path
 from guard import EXIT_CODE, ErrorFile, die_with_parent, keep_sockets_short, name_shared_memory
 
 
-def main(folder, prefix, engine, count):
+#: Seconds between two looks for the next netlist.
+LOOK = 0.002
+
+
+def main(folder, prefix, engine, count=None):
     """Run the netlists in ``folder``; never returns, because a Python exit would wait for Lava's threads."""
     errors = ErrorFile(folder / "error.txt")
     try:
@@ -50,16 +56,41 @@ ENGINES = {"runtime": _runtime, "threads": _threads}
 def execute(folder, step_through, count):
     """Run everything the netlists ask for and return the versions of what ran."""
     import numpy
+
+    versions = {"python": sys.version.split()[0], "numpy": numpy.__version__, "lava-nc": version("lava-nc")}
+    if count is None:
+        for index in itertools.count():
+            wait_for(folder / str(index))
+            run_job(folder / str(index), *load(folder / str(index)), step_through, lambda _: None, versions)
+    jobs = [load(folder / str(index)) for index in range(count)]
+    total, done = sum(map(length, jobs)), 0
+    for index, job in enumerate(jobs):
+        run_job(folder / str(index), *job, step_through, partial(tell, folder, total, done), versions)
+        done += length(job)
+    return versions
+
+
+def length(job):
+    """Return the steps of all runs of a job."""
+    spec, _ = job
+    return sum(run["steps"] for run in spec["runs"])
+
+
+def run_job(folder, spec, arrays, step_through, progress, versions):
+    """Run one netlist."""
     from build import build
 
-    jobs = [load(folder / str(index)) for index in range(count)]
-    total, done = sum(run["steps"] for spec, _ in jobs for run in spec["runs"]), 0
-    for index, (spec, arrays) in enumerate(jobs):
-        for run in spec["runs"]:
-            processes = build(spec, arrays, run, folder / str(index))
-            step_through(processes, run["steps"], partial(tell, folder, total, done))
-            done += run["steps"]
-    return {"python": sys.version.split()[0], "numpy": numpy.__version__, "lava-nc": version("lava-nc")}
+    done = 0
+    for run in spec["runs"]:
+        step_through(build(spec, arrays, run, folder), run["steps"], lambda steps, before=done: progress(before + steps))
+        done += run["steps"]
+    replace(folder / "done.json", json.dumps(versions))
+
+
+def wait_for(path):
+    """Return when ``path`` is there."""
+    while not path.exists():
+        time.sleep(LOOK)
 
 
 def load(folder):
@@ -84,4 +115,4 @@ def replace(path, text):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute(), sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    main(Path(sys.argv[1]).absolute(), sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))
