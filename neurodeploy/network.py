@@ -200,7 +200,7 @@ class Network:
 
     @cached_property
     def readouts(self) -> tuple[str, ...]:
-        """The outputs that answer by their state instead of by what they send: integrators that never fire, decoders."""
+        """The outputs that answer by their state and not by what they send: integrators that never fire, decoders."""
         answering = {p.name for p in self.populations if p.neuron.answers_by_state}
         return tuple(name for name in self.outputs if name in answering)
 

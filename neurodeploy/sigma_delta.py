@@ -1,7 +1,7 @@
 """The golden model of sigma-delta neurons: ``sigma += a``, then send by how much the activation has changed.
 
-The equations stand at :class:`neurodeploy.neurons.SigmaDelta`. Every register has 32 bits and wraps, as the int32 arrays
-of Lava do; a wrap is counted. Source: ``PyDeltaModelFixed``, ``PySigmaModelFixed`` and ``PySigmaDeltaModelFixed`` of
+The equations stand at :class:`neurodeploy.neurons.SigmaDelta`. Every register has 32 bits and wraps, as Lava's int32
+arrays do; a wrap is counted. Source: ``PyDeltaModelFixed``, ``PySigmaModelFixed`` and ``PySigmaDeltaModelFixed`` of
 lava-nc 0.10.0, which compare with ``>=`` although their text says ``>``.
 """
 
@@ -28,7 +28,10 @@ class _Registers:
 
 
 def step(neuron: SigmaDelta, state: State, a: Sums) -> Step:
-    """Advance neurons by one step; parameters as in :func:`neurodeploy.neuron.step`, state sigma, act, residue, error."""
+    """Advance neurons by one step; parameters as in :func:`neurodeploy.neuron.step`.
+
+    State sigma, act, residue and error; ``a`` int64 [1, ..., *shape].
+    """
     registers = _Registers(a[0])
     clipped = np.zeros(a[0].shape, dtype=np.bool_)
     decodes = neuron.stage != "delta"
