@@ -72,6 +72,7 @@ def _sparse(projection: Projection, connection: Sparse, source: Shape, target: S
     weight, exponent = _nine_bits(projection, connection.data)
     matrix = csr_matrix((weight, connection.indices, connection.indptr), shape=connection.shape)
     arranged = matrix[cell_order(target)][:, cell_order(source)]
+    arranged.sort_indices()
     work = weight.size * (projection.delay + 1)
     entry = {"kind": "sparse", "weight_exp": exponent, "multiplications": work, "shape": connection.shape}
     return entry, {"weight": arranged.data, "indices": arranged.indices, "indptr": arranged.indptr}

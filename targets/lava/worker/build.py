@@ -94,11 +94,13 @@ def _dense(projection, arrays, settings):
 
 
 def _sparse(projection, arrays, settings):
-    places, shape = (arrays["indices"], arrays["indptr"]), tuple(projection["shape"])
-    weights = csr_matrix((arrays["weight"], *places), shape=shape)
+    weight, shape = arrays["weight"], tuple(projection["shape"])
+    # Copies, because scipy may sort the places of one matrix while another still needs them as they were.
+    weights = csr_matrix((weight, arrays["indices"], arrays["indptr"]), shape=shape, copy=True)
     if not projection["delay"]:
         return Sparse(weights=weights, **settings)
-    delays = csr_matrix((np.full(len(arrays["weight"]), projection["delay"], dtype=int), *places), shape=shape)
+    delays = csr_matrix(weights, dtype=int, copy=True)
+    delays.data[:] = projection["delay"]
     return DelaySparse(weights=weights, delays=delays, max_delay=projection["delay"], **settings)
 
 
