@@ -71,7 +71,7 @@ def execute(
     progress: Progress | None = None,
     engine: Engine = "runtime",
 ) -> dict[str, str]:
-    """Run the netlists on Lava, write the tapes of each into its :func:`job_folder`, and return the versions of what ran.
+    """Run the netlists on Lava, write the tapes of each into its :func:`job_folder`, and return what ran, by version.
 
     Raises
     ------

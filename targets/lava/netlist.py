@@ -2,9 +2,9 @@
 
 Time. Chip step t (from 0) of a population of latency L is step t - L of the input. Where every projection acts without
 lag, samples can follow each other without a gap: each population is reset when the next sample reaches it, and what is
-on the way then belongs to the sample that is leaving. Otherwise, and where scheduled resets count the steps of a sample, every
-sample gets a fresh run of its own. A loop could carry into it what a bias makes fire before the sample arrives: until
-then such a population is held far below its threshold by an inhibiting current, which its reset then clears.
+on the way then belongs to the sample that is leaving. Otherwise, and where scheduled resets count a sample's steps,
+every sample gets a fresh run of its own. A loop could carry into it what a bias makes fire before the sample arrives:
+until then such a population is held far below its threshold by an inhibiting current, which its reset then clears.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import Unsupported
-from neurodeploy.network import Network, Population, Projection
+from neurodeploy.network import Network, Projection
 from neurodeploy.targets.lava.cells import can_hold, cell_order, hold, write_cells
 from neurodeploy.targets.lava.ranges import payloads, watches
 from neurodeploy.targets.lava.synapses import write_synapses

@@ -1,8 +1,8 @@
 """Says where Lava's 32-bit arithmetic could differ from exact integers, and proves after a run that it did not.
 
-Lava shifts what arrives at a neuron by six bits and adds it to ``u`` in 32-bit registers, and ``u`` is wrapped only once:
-sums beyond 2^18 in every step can carry it further and further out. What a sigma-delta neuron sends has no bound known
-beforehand. In both cases the run itself decides: the first overflow would need values that the recording shows.
+Lava shifts what arrives at a neuron by six bits and adds it to ``u`` in 32-bit registers, and ``u`` is wrapped only
+once: sums beyond 2^18 in every step can carry it further and further out. What a sigma-delta neuron sends has no bound
+known beforehand. In both cases the run itself decides: the first overflow would need values that the recording shows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SAFE_SUM = 2 * STATE_LIMIT >> STATE_SHIFT
 
 
 def payloads(network: Network, source: str, spikes: Tapes) -> tuple[int | None, bool]:
-    """Return the largest size of what a source sends, None if unknown before a run, and whether it is beyond 0 and 1."""
+    """Return the largest size of what a source sends, None if not known before, and whether it is beyond 0 and 1."""
     if source in spikes:
         low, high = int(spikes[source].min()), int(spikes[source].max())
         return max(abs(low), abs(high), 1), low < 0 or high > 1
@@ -57,7 +57,7 @@ def verify_ranges(network: Network, spikes: Tapes, kept: Mapping[str, Tapes]) ->
 
 
 def _verify_sums(projection: Projection, sent: npt.NDArray[Any]) -> None:
-    """Check what a connection process added up: 24 bits in a convolution, 32 elsewhere, payloads of 24 bits in a chain."""
+    """Check what a connection process added up: a convolution, and a chain that delays one, holds 24 bits, others 32."""
     convolution = isinstance(projection.connection, Convolution)
     limit = STATE_LIMIT - 1 if convolution else _REGISTER_MAX
     largest = _size(sent)

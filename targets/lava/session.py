@@ -29,7 +29,9 @@ _LOOK = 0.002
 
 
 class Session:
-    """Lava's models in one process, which takes one network after the other::
+    """Lava's models in one process, which takes one network after the other.
+
+    ::
 
         with Session() as lava:
             recording = lava.run(network, spikes)

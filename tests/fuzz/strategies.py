@@ -40,7 +40,7 @@ def _image_after(source: Shape, geometry: Geometry) -> Shape:
 def layers(
     draw: st.DrawFn, shapes: list[Shape], kinds: list[str], delay: st.SearchStrategy[int], largest: int
 ) -> Layer:
-    """Draw a layer on top of the port and layers whose shapes are given, and append its own; exponents to ``largest``."""
+    """Draw a layer on those whose shapes are given, the port first, and append its own; exponents to ``largest``."""
     source = draw(st.integers(max(0, len(shapes) - 2), len(shapes) - 1))
     summing = source > 0 and kinds[source].startswith(("delta", "sigma"))
     exponents = st.integers(-2, 0) if summing else st.integers(-3, largest)

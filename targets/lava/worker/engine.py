@@ -17,7 +17,6 @@ from pathlib import Path
 
 from guard import EXIT_CODE, ErrorFile, die_with_parent, keep_sockets_short, name_shared_memory
 
-
 #: Seconds between two looks for the next netlist.
 LOOK = 0.002
 
@@ -82,7 +81,9 @@ def run_job(folder, spec, arrays, step_through, progress, versions):
 
     done = 0
     for run in spec["runs"]:
-        step_through(build(spec, arrays, run, folder), run["steps"], lambda steps, before=done: progress(before + steps))
+        step_through(
+            build(spec, arrays, run, folder), run["steps"], lambda steps, before=done: progress(before + steps)
+        )
         done += run["steps"]
     replace(folder / "done.json", json.dumps(versions))
 

@@ -43,7 +43,9 @@ def test_u_is_recorded_where_sums_could_carry_it_away() -> None:
 def test_a_current_that_leaves_its_register_is_refused_and_one_that_might_have_is_not() -> None:
     network = layers(nets.lif(1, 0, 0))
     verify(network, 50_000, steps=1)
-    with pytest.raises(Unsupported, match=r"'p0': its state may have reached 2,414,445,568, Lava's registers hold 2,147"):
+    with pytest.raises(
+        Unsupported, match=r"'p0': its state may have reached 2,414,445,568, Lava's registers hold 2,147"
+    ):
         verify(network, 50_000, steps=2)
     verify(layers(nets.lif(1, 4096, 0)), 60_000)
 
@@ -69,7 +71,9 @@ def test_what_enters_a_resonator_is_shifted_into_32_bits() -> None:
 
 def test_parameters_beyond_a_register_are_refused() -> None:
     network = models.network(SigmaDelta(1 << 20, spike_exponent=6, state_exponent=6))
-    with pytest.raises(Unsupported, match="'model': its vth reaches 4,294,967,296, Lava's 32-bit sum takes 2,147,483,6"):
+    with pytest.raises(
+        Unsupported, match="'model': its vth reaches 4,294,967,296, Lava's 32-bit sum takes 2,147,483,6"
+    ):
         write_netlist(network, nets.spikes(network), ())
 
 
