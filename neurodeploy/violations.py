@@ -10,6 +10,7 @@ import numpy as np
 from neurodeploy.advice import Excess, advise
 from neurodeploy.matching import Shortage
 from neurodeploy.network import Network
+from neurodeploy.neurons import Lif
 from neurodeploy.occupancy import Occupancy, Use, allowed_by_kind, allowed_use
 from neurodeploy.partition import cut_populations
 from neurodeploy.placement import Core, Violation
