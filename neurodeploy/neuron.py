@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.fixedpoint import STATE_LIMIT, STATE_SHIFT, decay, saturate, shift, wrap
-from neurodeploy.network import Lif
+from neurodeploy.neurons import Lif
 
 State = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

@@ -7,7 +7,7 @@ import pytest
 
 from neurodeploy import neuron
 from neurodeploy.fixedpoint import STATE_LIMIT, decay, shift, wrap
-from neurodeploy.network import Lif
+from neurodeploy.neurons import Lif
 
 
 def one_step(*, u=0, v=0, a=0, threshold=131071, current_decay=0, voltage_decay=0, bias=0, exponent=0):
