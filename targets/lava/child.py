@@ -16,9 +16,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 from neurodeploy.errors import BackendError, InputError
-from neurodeploy.targets.lava.netlist import Netlist
 from neurodeploy.targets.lava.pythons import clean_environment
 from neurodeploy.targets.lava.supervisor import end_group, sweep
 
@@ -36,7 +36,30 @@ _LOOK = 0.05
 _FAREWELL = 6
 
 
-def time_limit(netlist: Netlist, given: float | None = None) -> float:
+class Work(Protocol):
+    """What a worker script is given: it can be saved, and says how much there is to do."""
+
+    def save(self, path: Path) -> None:
+        """Write it for ``numpy.load`` without pickle."""
+
+    @property
+    def runs(self) -> int:
+        """How often Lava is started."""
+
+    @property
+    def steps(self) -> int:
+        """How many chip steps there are in all runs."""
+
+    @property
+    def processes(self) -> int:
+        """How many processes of the operating system a run has."""
+
+    @property
+    def multiplications(self) -> int:
+        """How many multiplications Lava does in a step, roughly."""
+
+
+def time_limit(netlist: Work, given: float | None = None) -> float:
     """Return the seconds a run may take: ``given``, else the environment variable, else an ample estimate."""
     if given is not None:
         return given
@@ -54,9 +77,16 @@ def time_limit(netlist: Netlist, given: float | None = None) -> float:
 
 
 def execute(
-    python: Path, netlist: Netlist, folder: Path, timeout: float | None = None, progress: Progress | None = None
+    python: Path,
+    netlist: Work,
+    folder: Path,
+    timeout: float | None = None,
+    progress: Progress | None = None,
+    script: str = "engine.py",
 ) -> dict[str, str]:
     """Run ``netlist`` on Lava, write its tapes into ``folder``, and return the versions of what ran.
+
+    ``script`` is the worker's script that understands the netlist.
 
     Raises
     ------
@@ -65,7 +95,7 @@ def execute(
     limit = time_limit(netlist, timeout)
     netlist.save(folder / "netlist.npz")
     prefix = f"psm_nd{secrets.token_hex(4)}_"
-    with _supervised(python, folder, prefix) as supervisor:
+    with _supervised(python, folder, prefix, script) as supervisor:
         late = not _wait(supervisor, folder, time.monotonic() + limit, progress)
         log = _read(folder / "log")
     if (folder / "done.json").exists():
@@ -86,10 +116,10 @@ def execute(
 
 
 @contextlib.contextmanager
-def _supervised(python: Path, folder: Path, prefix: str) -> Iterator[subprocess.Popen[bytes]]:
+def _supervised(python: Path, folder: Path, prefix: str, script: str) -> Iterator[subprocess.Popen[bytes]]:
     """Start the supervisor; on the way out, however that is, see that nothing of the run is left."""
     command = [sys.executable, "-I", str(SUPERVISOR), str(folder), prefix]
-    command += [str(python), "-s", str(WORKER / "engine.py"), str(folder), prefix]
+    command += [str(python), "-s", str(WORKER / script), str(folder), prefix]
     supervisor = subprocess.Popen(  # our own interpreter and scripts
         command, stdin=subprocess.PIPE, env=_environment(folder), start_new_session=True
     )

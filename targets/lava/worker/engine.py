@@ -24,14 +24,17 @@ from guard import (
 PORTIONS = 40
 
 
-def main(folder, prefix):
-    """Run the netlist in ``folder``; never returns, because a Python exit would wait for Lava's threads."""
+def main(folder, prefix, work=None):
+    """Run the netlist in ``folder``; never returns, because a Python exit would wait for Lava's threads.
+
+    ``work`` takes the folder and the error file and returns the versions of what ran, :func:`execute` by default.
+    """
     errors = ErrorFile(folder / "error.txt")
     try:
         die_with_parent()
         name_shared_memory(prefix)
         keep_sockets_short(folder)
-        versions = execute(folder, errors)
+        versions = (work or execute)(folder, errors)
         replace(folder / "done.json", json.dumps(versions))
     except BaseException:  # noqa: BLE001  # whatever it is, the file is the only way to tell
         errors.write_exception()
