@@ -62,8 +62,8 @@ class Convolution:
 class Sparse:
     """Few of the sources reach each target; both sides flattened in (C, H, W) order, in compressed rows.
 
-    Row i holds the synapses of target i: weights ``data[indptr[i]:indptr[i + 1]]`` from the sources in ``indices`` there,
-    which rise. A stored weight of zero is a synapse.
+    Row i holds the synapses of target i: weights ``data[indptr[i]:indptr[i + 1]]`` from the sources in that part of
+    ``indices``, which rise. A stored weight of zero is a synapse.
 
     Attributes
     ----------
@@ -198,6 +198,12 @@ class Network:
         parts: tuple[Port | Population, ...] = (*self.ports, *self.populations)
         return {part.name: part for part in parts}
 
+    @cached_property
+    def readouts(self) -> tuple[str, ...]:
+        """The outputs that answer by their state and not by what they send: integrators that never fire, decoders."""
+        answering = {p.name for p in self.populations if p.neuron.answers_by_state}
+        return tuple(name for name in self.outputs if name in answering)
+
     def into(self, name: str) -> list[Projection]:
         """Return the projections that end at the population ``name``."""
         return [projection for projection in self.projections if projection.target == name]
@@ -235,7 +241,7 @@ class Network:
     def reset_phases(self) -> dict[str, int]:
         """Population -> the phase of its scheduled reset, or -1 without a schedule.
 
-        It clears its state before step ``t``, counted from 0 in its own recording, where ``t % reset_interval`` is that.
+        It clears its state before step t, counted from 0 in its own recording, where ``t % reset_interval`` is that.
         Population k of ``populations`` is cleared before its update in the chip's t-th step, counted from 1, when
         ``t % interval == (1 + k + offset) % interval``: the rule of lava-dl's netx. Its recording starts in chip step
         ``1 + latency``.

@@ -20,7 +20,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.fixedpoint import IntArray
+from neurodeploy.fixedpoint import REGISTER_MAX, STATE_SHIFT, IntArray
 
 Reset = Literal["zero", "subtract"]
 Stage = Literal["delta", "sigma", "sigma-delta"]
@@ -226,3 +226,15 @@ class Resonator(_Model):
 
 
 Neuron = Lif | SigmaDelta | Resonator
+
+
+def input_shift(neuron: Neuron) -> int:
+    """Return by how many bits a model shifts its summed input in a 32-bit register."""
+    if isinstance(neuron, Resonator):
+        return neuron.state_exponent
+    return STATE_SHIFT if isinstance(neuron, Lif) else 0
+
+
+def input_limit(neuron: Neuron) -> int:
+    """Return the largest summed input for which no 32-bit register overflows."""
+    return REGISTER_MAX >> input_shift(neuron)
