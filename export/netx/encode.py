@@ -81,7 +81,7 @@ def _lif(population: Population, cells: Shape) -> dict[str, Any]:
     return {"type": "CUBA", **spread, "refDelay": 1, "gradedSpike": False}
 
 
-def _sigma_delta(population: Population, cells: Shape) -> dict[str, Any]:
+def _sigma_delta(population: Population, cells: Shape) -> dict[str, Any]:  # noqa: ARG001  # an encoder like the others
     neuron, subject = population.neuron, f"population {population.name!r}"
     assert isinstance(neuron, SigmaDelta)
     if (neuron.spike_exponent, neuron.state_exponent) != (SPIKE_EXPONENT, STATE_EXPONENT) and neuron.stage != "sigma":
@@ -97,7 +97,7 @@ def _sigma_delta(population: Population, cells: Shape) -> dict[str, Any]:
     return {"type": "SDNN", "activation": "relu", "vThMant": int(neuron.threshold.reshape(-1)[0]), **decodes}
 
 
-def _resonator(population: Population, cells: Shape) -> dict[str, Any]:
+def _resonator(population: Population, cells: Shape) -> dict[str, Any]:  # noqa: ARG001  # an encoder like the others
     """Return the fields from which the loader's way through floats comes back to the same integers."""
     neuron, subject = population.neuron, f"population {population.name!r}"
     assert isinstance(neuron, Resonator)

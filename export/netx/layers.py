@@ -174,7 +174,9 @@ def _kernel(stage: Stage, weight: Numbers, geometry: dict[str, Any], groups: int
     subject = f"population {stage.population.name!r}"
     largest = max(groups, *weight.shape[2:], *(int(values.max()) for values in geometry.values()))
     if largest > _GEOMETRY_MAX:
-        raise Unsupported(subject, f"kernel, geometry or groups reach {largest}, Lava holds {_GEOMETRY_MAX}", "split it")
+        raise Unsupported(
+            subject, f"kernel, geometry or groups reach {largest}, Lava holds {_GEOMETRY_MAX}", "split it"
+        )
     sums = int(np.abs(weight).reshape(len(weight), -1).sum(axis=1).max(initial=0))
     if sums >= STATE_LIMIT:
         raise Unsupported(subject, f"its sums can reach {sums:,}, Lava's convolution wraps at {STATE_LIMIT:,}", "")

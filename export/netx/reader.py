@@ -23,21 +23,31 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.errors import InputError, Unsupported
-from neurodeploy.export.netx.faults import MIXED_RANGE, clipped, fault
 from neurodeploy.export.netx.neurons import Place, integrator, read_neuron
 from neurodeploy.export.netx.schema import (
-    DELAY_MAX,
     LOADER,
     Numbers,
-    fractions,
     integers,
     pair,
     refuse_layer,
     shape,
     whole_number,
 )
+from neurodeploy.export.netx.synapses import Layer, as_run, bias_units, delays, matrix, note_fractions, projections
+from neurodeploy.fixedpoint import STATE_LIMIT
 from neurodeploy.hdf5 import Group, opened
-from neurodeploy.network import Connection, Convolution, Dense, Network, Population, Port, Projection, Shape, Sparse
+from neurodeploy.network import (
+    Connection,
+    Convolution,
+    Dense,
+    Network,
+    Population,
+    Port,
+    Projection,
+    Shape,
+    Sparse,
+    largest_sum,
+)
 from neurodeploy.verify_network import verify_network
 
 #: Name of the port.
@@ -67,18 +77,6 @@ class _Chain:
         return self.port.shape if self.port else None
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """One group under /layer."""
-
-    name: str
-    group: Group
-
-    @property
-    def where(self) -> str:
-        return f"layer {self.name}"
-
-
 def read_net(path: str | Path, *, dt: float | None = None) -> Network:
     """Read the netx file ``path``.
 
@@ -98,7 +96,9 @@ def read_net(path: str | Path, *, dt: float | None = None) -> Network:
             found = ", ".join(sorted(layers.names)[:8]) or "no layer"
             raise InputError(layers.where, f"holds {found}", "layers are numbered 0, 1, ... without a gap")
         for index in range(len(layers.names)):
-            _read_layer(chain, _Layer(str(index), layers.group(str(index))), last=index == len(layers.names) - 1)
+            _read_layer(
+                chain, Layer(str(index), layers.group(str(index)), chain.notes), last=index == len(layers.names) - 1
+            )
         seconds = _step_seconds(root) if dt is None else dt
     if chain.port is None or not chain.populations:
         raise InputError(str(path), "holds no layer of neurons", "it needs at least one")
@@ -125,10 +125,10 @@ def _step_seconds(root: Group) -> float:
     return float(values.reshape(-1)[0]) * 1e-3 if values.size == 1 and values.reshape(-1)[0] > 0 else 1.0
 
 
-def _read_layer(chain: _Chain, layer: _Layer, *, last: bool) -> None:
-    kind = layer.group.text("type")
+def _read_layer(chain: _Chain, layer: Layer, *, last: bool) -> None:
+    kind = layer.kind
     if kind == "average" and last:
-        chain.notes.append(f"{layer.where}: the closing average is taken by the host and left out")
+        layer.note("the closing average is taken by the host and left out")
         return
     if kind not in _LAYERS:
         refuse_layer(layer.where, kind)
@@ -136,7 +136,7 @@ def _read_layer(chain: _Chain, layer: _Layer, *, last: bool) -> None:
     chain.read += 1
 
 
-def _input(chain: _Chain, layer: _Layer) -> None:
+def _input(chain: _Chain, layer: Layer) -> None:
     group = layer.group
     if chain.port is not None:
         raise Unsupported(layer.where, "is an input behind another layer", "give the file one input, first")
@@ -147,8 +147,8 @@ def _input(chain: _Chain, layer: _Layer) -> None:
     neuron = read_neuron(group.group("neuron"), place)
     values = {name: int(integers(group, name).reshape(-1)[0]) for name in ("weight", "bias") if name in group}
     chain.transform = {"weight": 64, "bias": 0, **values}
-    chain.notes.append(
-        f"{layer.where}: driven by the host; its input is {chain.transform['weight']} x + {chain.transform['bias']} "
+    layer.note(
+        f"driven by the host; its input is {chain.transform['weight']} x + {chain.transform['bias']} "
         "for an image x, as integers, in every step"
     )
     cells = chain.port.shape
@@ -161,41 +161,55 @@ def _input(chain: _Chain, layer: _Layer) -> None:
     chain.populations.append(Population(layer.name, cells, neuron))
 
 
-def _flatten(chain: _Chain, layer: _Layer) -> None:  # noqa: ARG001  # a reader like the others
+def _flatten(chain: _Chain, layer: Layer) -> None:  # noqa: ARG001  # a reader like the others
     chain.flat = True
 
 
-def _dense(chain: _Chain, layer: _Layer) -> None:
+def _dense(chain: _Chain, layer: Layer) -> None:
     group = layer.group
     cells = (int(np.prod(shape(group))),)
     complex_input = "weight" in group and group.is_group("weight")
-    if complex_input:
-        matrices = [_matrix(layer, group.group("weight"), name, cells[0]) for name in ("real", "imag")]
-    else:
-        names = ("weight", "weight_rec") if group.text("type") == "dense_rec" else ("weight",)
-        matrices = [_matrix(layer, group, name, cells[0]) for name in names]
+    source_group, names = (group.group("weight"), ("real", "imag")) if complex_input else (group, _MATRICES[layer.kind])
+    matrices = [matrix(layer, source_group, name, cells[0]) for name in names]
     _enter(chain, layer, matrices[0])
-    delay = _delays(chain, layer, matrices[0]) if "delay" in group and not complex_input else np.zeros((), np.int64)
-    _note_fractions(chain, layer)
-    recurrent = len(matrices) > 1 and not complex_input
-    joined = [matrices] if not complex_input else [[m] for m in matrices]
-    matrices = [m for part in joined for m in _as_run(chain, layer, part, delayed=recurrent and "delay" in group)]
-    place = Place(layer.where, cells, _bias(layer, cells), complex_input, notes=chain.notes)
+    note_fractions(layer)
+    made = _complex(chain.end, layer, matrices) if complex_input else _real(chain.end, layer, matrices)
+    place = Place(layer.where, cells, bias_units(layer, cells), complex_input, notes=chain.notes)
     neuron = read_neuron(group.group("neuron"), place) if "neuron" in group else integrator(place)
-    source = chain.end
-    chain.projections += _projections(layer.name, source, layer.name, matrices[0], delay)
-    if recurrent:
-        if matrices[1].shape != (cells[0], cells[0]) or (delay.ndim and delay.shape != matrices[1].shape):
-            found = f"is {list(matrices[1].shape)} with delays {list(delay.shape)}"
-            raise InputError(f"{group.where}/weight_rec", found, f"both are {cells[0]} x {cells[0]} in a recurrent layer")
-        chain.projections += _projections(f"{layer.name}/recurrent", layer.name, layer.name, matrices[1], delay)
-    elif complex_input:
-        name = f"{layer.name}/imaginary"
-        chain.projections.append(Projection(name, source, layer.name, Dense(matrices[1]), imaginary=True))
+    if neuron.graded and len(matrices) > 1:
+        layer.note(f"{LOADER} counts its own graded spikes as 1 unless its input is graded too")
+    chain.projections += made
     chain.populations.append(Population(layer.name, cells, neuron))
 
 
-def _conv(chain: _Chain, layer: _Layer) -> None:
+def _real(source: str, layer: Layer, matrices: list[Numbers]) -> list[Projection]:
+    delayed = "delay" in layer.group
+    delay = delays(layer, matrices[0]) if delayed else np.zeros((), np.int64)
+    held = as_run(layer, matrices, shifted_back=not (delayed and len(matrices) > 1))
+    made = projections(layer.name, source, layer.name, held[0], delay)
+    for recurrent in held[1:]:
+        cells = len(recurrent)
+        if recurrent.shape != (cells, cells) or (delay.ndim and delay.shape != recurrent.shape):
+            found = f"is {list(recurrent.shape)} with delays {list(delay.shape)}"
+            raise InputError(f"{layer.group.where}/weight_rec", found, f"a recurrent layer has {cells} x {cells}")
+        made += projections(f"{layer.name}/recurrent", layer.name, layer.name, recurrent, delay)
+    return made
+
+
+def _complex(source: str, layer: Layer, matrices: list[Numbers]) -> list[Projection]:
+    if "delay" in layer.group and integers(layer.group, "delay").any():
+        layer.note(f"its delays are ignored, as {LOADER} does with complex layers")
+    if matrices[0].shape != matrices[1].shape:
+        raise InputError(layer.where, "has real and imaginary weights of different shapes", "match them")
+    real, imaginary = (as_run(layer, [part])[0] for part in matrices)
+    name = f"{layer.name}/imaginary"
+    return [
+        Projection(layer.name, source, layer.name, Dense(real)),
+        Projection(name, source, layer.name, Dense(imaginary), imaginary=True),
+    ]
+
+
+def _conv(chain: _Chain, layer: Layer) -> None:
     group = layer.group
     if chain.shape is None or len(chain.shape) != 3 or chain.flat:
         found = "nothing" if chain.shape is None else f"{list(chain.shape)}{' flattened' * chain.flat}"
@@ -205,19 +219,24 @@ def _conv(chain: _Chain, layer: _Layer) -> None:
         raise InputError(f"{group.where}/weight", f"has the shape {list(weight.shape)}", "(out, in, height, width)")
     geometry = {name: pair(group, name) for name in ("stride", "padding", "dilation")}
     if group.shape("groups") != ():
-        chain.notes.append(f"{layer.where}: {LOADER} cannot load groups that are stored as an array")
+        layer.note(f"{LOADER} cannot load groups that are stored as an array")
     connection = Convolution(weight.reshape(weight.shape[:4]), **geometry, groups=whole_number(group, "groups"))
     if "delay" in group and integers(group, "delay").any():
-        chain.notes.append(f"{layer.where}: its delays are ignored, as {LOADER} does with convolutions")
-    _note_fractions(chain, layer)
+        layer.note(f"its delays are ignored, as {LOADER} does with convolutions")
+    note_fractions(layer)
+    if largest_sum(connection) >= STATE_LIMIT:
+        layer.note(f"its sums can reach {largest_sum(connection):,}; Lava's convolution wraps at {STATE_LIMIT:,}")
     cells = shape(group)
-    place = Place(layer.where, cells, _bias(layer, cells), notes=chain.notes)
+    place = Place(layer.where, cells, bias_units(layer, cells), notes=chain.notes)
     neuron = read_neuron(group.group("neuron"), place)
     chain.projections.append(Projection(layer.name, chain.end, layer.name, connection))
     chain.populations.append(Population(layer.name, cells, neuron))
 
 
-_LAYERS: dict[str, Callable[[_Chain, _Layer], None]] = {
+#: Type of a layer -> its matrices.
+_MATRICES = {"dense": ("weight",), "dense_rec": ("weight", "weight_rec")}
+#: Type of a layer -> what reads it.
+_LAYERS: dict[str, Callable[[_Chain, Layer], None]] = {
     "input": _input,
     "flatten": _flatten,
     "dense": _dense,
@@ -226,17 +245,7 @@ _LAYERS: dict[str, Callable[[_Chain, _Layer], None]] = {
 }
 
 
-def _matrix(layer: _Layer, group: Group, name: str, rows: int) -> Numbers:
-    weight = integers(group, name)
-    if weight.ndim == 1 and weight.size and weight.size % rows == 0:
-        weight = weight.reshape(rows, -1)
-    if weight.ndim != 2 or len(weight) != rows or not weight.size:
-        found = f"has the shape {list(weight.shape)}"
-        raise InputError(f"{group.where}/{name}", found, f"{layer.where} has {rows} neurons: (out, in) is expected")
-    return weight
-
-
-def _enter(chain: _Chain, layer: _Layer, weight: Numbers) -> None:
+def _enter(chain: _Chain, layer: Layer, weight: Numbers) -> None:
     """Check that the layer's inputs are the cells before it; without an input layer they make the port."""
     if chain.port is None:
         chain.port = Port(PORT, (weight.shape[1],))
@@ -246,69 +255,5 @@ def _enter(chain: _Chain, layer: _Layer, weight: Numbers) -> None:
     if chain.populations and len(chain.shape) == 3 and not chain.flat:
         raise InputError(layer.where, f"follows {list(chain.shape)} unflattened", "put a flatten layer between")
     if chain.flat and len(chain.shape) < 3 and chain.populations:
-        chain.notes.append(f"{layer.where}: {LOADER} cannot load the flatten before it, which has nothing to do")
+        layer.note(f"{LOADER} cannot load the flatten before it, which has nothing to do")
     chain.flat = False
-
-
-def _delays(chain: _Chain, layer: _Layer, weight: Numbers) -> Numbers:
-    """Return the delays [out, in] or a single one; vectors are by output where that fits, else by input."""
-    delay = integers(layer.group, "delay")
-    where = f"{layer.group.where}/delay"
-    if not delay.size or delay.min() < 0:
-        raise InputError(where, "is empty or negative", f"0 to {DELAY_MAX} are read")
-    if delay.max() > DELAY_MAX:
-        chain.notes.append(f"{layer.where}: delays up to {delay.max()} are shortened to {DELAY_MAX}, as {LOADER} does")
-        delay = delay.clip(0, DELAY_MAX)
-    if delay.ndim == 0:
-        return delay
-    if delay.ndim == 1:
-        if len(delay) not in weight.shape:
-            raise InputError(where, f"holds {len(delay)} delays for weights {list(weight.shape)}", "one a row or column")
-        delay = delay.reshape((-1, 1) if len(delay) == len(weight) else (1, -1))
-        delay = np.broadcast_to(delay, weight.shape)
-    if delay.shape != weight.shape:
-        raise InputError(where, f"has the shape {list(delay.shape)}, the weights {list(weight.shape)}", "match them")
-    return delay.reshape(()) if delay.size == 1 else delay
-
-
-def _projections(name: str, source: str, target: str, weight: Numbers, delay: Numbers) -> list[Projection]:
-    """Return a dense projection where all synapses have one delay, else a sparse one for each delay."""
-    if (delay == delay.flat[0]).all():
-        return [Projection(name, source, target, Dense(weight), delay=int(delay.flat[0]))]
-    return [
-        Projection(f"{name}/delay{d}", source, target, Sparse.from_dense(np.where(delay == d, weight, 0)), delay=int(d))
-        for d in np.unique(delay[weight != 0])
-    ]
-
-
-def _as_run(chain: _Chain, layer: _Layer, matrices: list[Numbers], *, delayed: bool) -> list[Numbers]:
-    """Return one loaded group of matrices within the loader's range, and note what it would spoil."""
-    held = clipped(matrices)
-    if any((a != b).any() for a, b in zip(held, matrices, strict=True)):
-        low, high = MIXED_RANGE
-        chain.notes.append(f"{layer.where}: weights are clipped to {low}..{high}, as {LOADER} does")
-    if found := fault(held, shifted_back=not delayed):
-        chain.notes.append(f"{layer.where}: {LOADER} would not run it as written: {found}; the file's values are kept")
-    return held
-
-
-def _note_fractions(chain: _Chain, layer: _Layer) -> None:
-    names = (name for name in ("weight", "weight_rec", "bias", "delay") if name in layer.group)
-    for name in names:
-        if not layer.group.is_group(name) and fractions(layer.group, name):
-            chain.notes.append(f"{layer.where}: fractions of {name} are cut off, as {LOADER} does")
-
-
-def _bias(layer: _Layer, cells: Shape) -> Numbers:
-    """Return the bias shaped for a population: one number, one a channel, or one a neuron."""
-    if "bias" not in layer.group:
-        return np.zeros((), np.int64)
-    bias = integers(layer.group, "bias")
-    if bias.size == 1:
-        return bias.reshape(())
-    if bias.shape == cells[:1]:
-        return bias.reshape(-1, *([1] * (len(cells) - 1)))
-    if bias.shape == cells[::-1]:
-        return bias.transpose()
-    found = f"has the shape {list(bias.shape)}, the layer {list(cells)}"
-    raise InputError(f"{layer.group.where}/bias", found, "give one a channel")

@@ -59,7 +59,9 @@ def stages(network: Network) -> list[Stage]:
         found.append(_stage(network, end, population, first=not found))
         end = population.name
     if network.outputs != (end,):
-        raise Unsupported("network", f"answers by {', '.join(network.outputs)}, a .net by its last layer {end!r}", _KEEP)
+        raise Unsupported(
+            "network", f"answers by {', '.join(network.outputs)}, a .net by its last layer {end!r}", _KEEP
+        )
     return found
 
 

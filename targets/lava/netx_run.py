@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import InputError, Unsupported
-from neurodeploy.netxfile import NetxFile
 from neurodeploy.network import Convolution, Network, Population
+from neurodeploy.netxfile import NetxFile
 from neurodeploy.neurons import Lif
 from neurodeploy.recording import Recording
 from neurodeploy.targets.lava.child import Progress, execute

@@ -67,7 +67,7 @@ def load(loader, job, values):
         )
     neuron = network.in_layer.neuron
     if job["driven"] == "bias":
-        neuron.bias_mant.init = values[0].reshape(neuron.shape)
+        neuron.bias_mant.init = values[0].reshape(network.in_layer.shape)
         return network, None
     port = neuron.a_in if job["driven"] else network.inp
     # The ring counts its cells along all axes but the last, which is time.
@@ -94,7 +94,6 @@ def taped_models():
     from lava.proc.rf_iz.process import RF_IZ
     from lava.proc.sdn import models as sdn
     from lava.proc.sdn.process import Delta, Sigma, SigmaDelta
-
     from taping import taped
 
     originals = {
