@@ -11,7 +11,7 @@ from neurodeploy.comparison import compare
 from neurodeploy.network import Dense, Network, Population, Port, Projection
 from neurodeploy.neurons import Lif
 from neurodeploy.simulation import simulate
-from tests.random_networks import random_network, random_spikes
+from tests.random_networks import mixed_network, random_network, random_spikes
 
 EVERYTHING = ("s", "u", "v")
 
@@ -74,3 +74,37 @@ def test_one_sample_does_not_reach_the_next():
     alone = simulate(network, {k: v[2:3] for k, v in spikes.items()}, record=EVERYTHING)
     for name in together.v:
         assert np.array_equal(together.v[name][2:3], alone.v[name])
+
+
+def graded_input(network, seed, steps=24):
+    rng = np.random.default_rng(seed)
+    found = random_spikes(network, seed, samples=2, steps=steps, density=0.3)
+    return {k: (v * rng.choice([1, 1, 1, -2, 5], v.shape)).astype(np.int32) for k, v in found.items()}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_networks_of_mixed_models(seed):
+    network = mixed_network(seed)
+    golden, fast = both(network, graded_input(network, seed))
+    assert compare(golden, fast).equal, compare(golden, fast).summary()
+    assert (golden.wraps, golden.clips) == (fast.wraps, fast.clips)
+    assert {k: v.dtype for k, v in golden.spikes.items()} == {k: v.dtype for k, v in fast.spikes.items()}
+
+
+def test_mixed_networks_fire_in_every_model_and_reach_the_edges():
+    spikes, edges, ran = {}, np.zeros(2, dtype=int), 0
+    for seed in range(40):
+        network = mixed_network(seed)
+        run = simulate(network, graded_input(network, seed))
+        ran += run.backend == "emulator"
+        edges += [sum(run.wraps.values()), sum(run.clips.values())]
+        for p in network.populations:
+            n = p.neuron
+            lif = (n.graded, getattr(n, "reset", ""), getattr(n, "spiking", True))
+            kind = getattr(n, "kind", getattr(n, "stage", lif))
+            spikes[kind] = spikes.get(kind, 0) + int((run.spikes[p.name] != 0).sum())
+    silent = {kind for kind in spikes if isinstance(kind, tuple) and not kind[2]}
+    assert all((count > 100) != (kind in silent) for kind, count in spikes.items()), spikes
+    assert len(spikes) >= 10
+    assert (edges > 100).all(), edges
+    assert ran >= 25
