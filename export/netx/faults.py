@@ -27,13 +27,13 @@ class Fault(NamedTuple):
 
     Attributes
     ----------
-    count : how many.
+    total : how many.
     matrix : 0 for the layer's weights, 1 for its recurrent ones.
     place : (row, column) of the first.
     stored, runs : its value in the file and in the simulation; None where loading fails.
     """
 
-    count: int
+    total: int
     matrix: int
     place: tuple[int, int]
     stored: int
@@ -43,7 +43,7 @@ class Fault(NamedTuple):
         where = f"weight{'_rec' * self.matrix}[{self.place[0]}, {self.place[1]}]"
         if self.runs is None:
             return "all weights are 0, which its loader cannot scale"
-        others = f" and {self.count - 1:,} more weights differ" if self.count > 1 else ""
+        others = f" and {self.total - 1:,} more weights differ" if self.total > 1 else ""
         return f"{where} is {self.stored} and would run as {self.runs:g}{others}"
 
 
@@ -69,15 +69,15 @@ def fault(matrices: Sequence[Weights], *, shifted_back: bool = True) -> Fault | 
     if not joint.any():
         return Fault(joint.size, 0, (0, 0), 0, None)
     shift, bits = _scaling(joint)
-    firsts, count = [], 0
+    firsts, total = [], 0
     for index, matrix in enumerate(matrices):
         runs = _held(matrix << shift if shift >= 0 else matrix * 0, bits) / (2.0**shift if shifted_back else 1.0)
         places = np.argwhere(runs != matrix)
-        count += len(places)
+        total += len(places)
         if len(places):
             row, column = (int(i) for i in places[0])
             firsts.append((index, (row, column), int(matrix[row, column]), float(runs[row, column])))
-    return Fault(count, *firsts[0]) if firsts else None
+    return Fault(total, *firsts[0]) if firsts else None
 
 
 def _scaling(joint: Weights) -> tuple[int, int]:

@@ -152,9 +152,9 @@ def _input(chain: _Chain, layer: Layer) -> None:
         "for an image x, as integers, in every step"
     )
     cells = chain.port.shape
-    connection: Connection = Sparse(np.arange(cells[0] + 1), np.arange(cells[0]), np.ones(cells[0]), (cells[0],) * 2)
+    connection: Connection = Sparse(np.arange(cells[0] + 1), np.arange(cells[0]), np.ones(cells[0], int), (cells[0], cells[0]))
     if len(cells) == 3:
-        connection = Convolution(np.ones((cells[0], 1, 1, 1)), groups=cells[0])
+        connection = Convolution(np.ones((cells[0], 1, 1, 1), int), groups=cells[0])
     elif len(cells) == 2:
         raise InputError(f"{group.where}/shape", f"is {list(cells)}", "(n,) or (channels, height, width)")
     chain.projections.append(Projection(layer.name, PORT, layer.name, connection))

@@ -69,8 +69,8 @@ def _stage(network: Network, source: str, population: Population, *, first: bool
     into = network.into(population.name)
     for projection in into:
         if projection.source not in (source, population.name):
-            found = f"comes from {projection.source!r}, past {source!r}"
-            raise Unsupported(f"projection {projection.name!r}", f"{found}; a .net has no skip connections", _KEEP)
+            found = f"comes from {projection.source!r}, not from {source!r} before it"
+            raise Unsupported(f"projection {projection.name!r}", f"{found}; a .net has no such loop", _KEEP)
         if projection.delay > DELAY_MAX:
             raise Unsupported(
                 f"projection {projection.name!r}", f"delay {projection.delay}, at most {DELAY_MAX}", _KEEP
