@@ -19,7 +19,9 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from neurodeploy.network import Convolution, Projection, Shape
+import numpy as np
+
+from neurodeploy.network import Convolution, Projection, Shape, Sparse
 from neurodeploy.targets.chip import Chip, Encoding
 from neurodeploy.tiling import Axis, Range, Spans, spatial_axes
 
@@ -103,6 +105,8 @@ def stored(
     padded : cells of the source's tiles, the unused ones beyond its border included.
     neurons : of the core, which the index of a synapse must tell apart.
     """
+    if isinstance(projection.connection, Sparse):
+        return _stored_sparse(chip, projection, projection.connection, target, spans, neurons=neurons)
     if isinstance(projection.connection, Convolution):
         encoding = chip.encodings["convolution"]
         sources, patch = _patch(projection.connection, source, target, spans)
@@ -115,6 +119,26 @@ def stored(
     words, longest = synapse_words(chip, encoding, rows, bits)
     axon_in = math.ceil(encoding.axon_in_per_source * sources + encoding.axon_in_per_core)
     return Stored(sources, words, longest, axon_in)
+
+
+def _stored_sparse(
+    chip: Chip, projection: Projection, connection: Sparse, target: Shape, spans: Spans, *, neurons: int
+) -> Stored:
+    """Return the most that sparse rows take on any of the boxes: one row a source that has a synapse there."""
+    encoding = chip.encodings["dense"]
+    bits = synapse_bits(chip, encoding, projection.weight_bits, neurons, projection.delay)
+    extents = target if len(spans) == len(target) else (math.prod(target),)
+    cells = np.unravel_index(connection.rows, extents)
+    most = Stored(0, 0, 0, 0)
+    for box in product(*spans):
+        inside = np.logical_and.reduce([(a <= axis) & (axis < b) for axis, (a, b) in zip(cells, box, strict=True)])
+        rows = np.unique(connection.indices[inside], return_counts=True)[1]
+        words, longest = synapse_words(chip, encoding, [Row(n, k) for k, n in Counter(rows.tolist()).items()], bits)
+        axon_in = math.ceil(encoding.axon_in_per_source * len(rows) + encoding.axon_in_per_core)
+        found = (len(rows), words, longest, axon_in)
+        known = (most.sources, most.words, most.longest, most.axon_in)
+        most = Stored(*map(max, zip(found, known, strict=True)))
+    return most
 
 
 class TapSets(NamedTuple):

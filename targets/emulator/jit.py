@@ -18,11 +18,11 @@ _SOURCES = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.p
 _STAMP = hashlib.sha256(b"".join(source for source in _SOURCES if b"njit" in source)).hexdigest()
 
 
-class _StampedCache(FunctionCache):  # type: ignore[misc]
+class _StampedCache(FunctionCache):
     """A cache of one function whose entries hold only for these sources of this folder."""
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return (*super()._index_key(sig, codegen), _STAMP)
+        return (*super()._index_key(sig, codegen), _STAMP)  # type: ignore[no-untyped-call]
 
 
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -31,7 +31,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def compile_late(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**options)(function)
         if options.get("cache"):
-            dispatcher._cache = _StampedCache(function)
+            dispatcher._cache = _StampedCache(function)  # type: ignore[no-untyped-call]
         return dispatcher
 
     return compile_late

@@ -43,7 +43,7 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
 
     with ThreadPoolExecutor(threads()) as pool:
         counts = list(pool.map(work, _chunks(samples, threads())))
-    wraps, clips = sum(counts)[:2]
+    wraps, clips, _ = np.sum(counts, axis=0)
     if _largest_sent(network, np.max(counts, axis=0)[2]) > program.exact_payload:
         return golden.run(network, spikes, record)
     names = [population.name for population in network.order]
