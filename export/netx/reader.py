@@ -152,12 +152,14 @@ def _input(chain: _Chain, layer: Layer) -> None:
         "for an image x, as integers, in every step"
     )
     cells = chain.port.shape
-    connection: Connection = Sparse(np.arange(cells[0] + 1), np.arange(cells[0]), np.ones(cells[0], int), (cells[0], cells[0]))
+    connection: Connection = Sparse(
+        np.arange(cells[0] + 1), np.arange(cells[0]), np.ones(cells[0], int), (cells[0], cells[0])
+    )
     if len(cells) == 3:
         connection = Convolution(np.ones((cells[0], 1, 1, 1), int), groups=cells[0])
     elif len(cells) == 2:
         raise InputError(f"{group.where}/shape", f"is {list(cells)}", "(n,) or (channels, height, width)")
-    chain.projections.append(Projection(layer.name, PORT, layer.name, connection))
+    chain.projections.append(Projection(f"{layer.name}.weight", PORT, layer.name, connection))
     chain.populations.append(Population(layer.name, cells, neuron))
 
 
@@ -186,13 +188,13 @@ def _real(source: str, layer: Layer, matrices: list[Numbers]) -> list[Projection
     delayed = "delay" in layer.group
     delay = delays(layer, matrices[0]) if delayed else np.zeros((), np.int64)
     held = as_run(layer, matrices, shifted_back=not (delayed and len(matrices) > 1))
-    made = projections(layer.name, source, layer.name, held[0], delay)
+    made = projections(f"{layer.name}.weight", source, layer.name, held[0], delay)
     for recurrent in held[1:]:
         cells = len(recurrent)
         if recurrent.shape != (cells, cells) or (delay.ndim and delay.shape != recurrent.shape):
             found = f"is {list(recurrent.shape)} with delays {list(delay.shape)}"
             raise InputError(f"{layer.group.where}/weight_rec", found, f"a recurrent layer has {cells} x {cells}")
-        made += projections(f"{layer.name}/recurrent", layer.name, layer.name, recurrent, delay)
+        made += projections(f"{layer.name}.recurrent", layer.name, layer.name, recurrent, delay)
     return made
 
 
@@ -202,9 +204,9 @@ def _complex(source: str, layer: Layer, matrices: list[Numbers]) -> list[Project
     if matrices[0].shape != matrices[1].shape:
         raise InputError(layer.where, "has real and imaginary weights of different shapes", "match them")
     real, imaginary = (as_run(layer, [part])[0] for part in matrices)
-    name = f"{layer.name}/imaginary"
+    name = f"{layer.name}.imaginary"
     return [
-        Projection(layer.name, source, layer.name, Dense(real)),
+        Projection(f"{layer.name}.weight", source, layer.name, Dense(real)),
         Projection(name, source, layer.name, Dense(imaginary), imaginary=True),
     ]
 
@@ -229,7 +231,7 @@ def _conv(chain: _Chain, layer: Layer) -> None:
     cells = shape(group)
     place = Place(layer.where, cells, bias_units(layer, cells), notes=chain.notes)
     neuron = read_neuron(group.group("neuron"), place)
-    chain.projections.append(Projection(layer.name, chain.end, layer.name, connection))
+    chain.projections.append(Projection(f"{layer.name}.weight", chain.end, layer.name, connection))
     chain.populations.append(Population(layer.name, cells, neuron))
 
 

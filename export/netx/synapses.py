@@ -75,7 +75,7 @@ def projections(name: str, source: str, target: str, weight: Numbers, delay: Num
     if (delay == delay.flat[0]).all() or not weight.any():
         return [Projection(name, source, target, Dense(weight), delay=int(delay.flat[0]))]
     return [
-        Projection(f"{name}/delay{d}", source, target, Sparse.from_dense(np.where(delay == d, weight, 0)), delay=int(d))
+        Projection(f"{name}.delay{d}", source, target, Sparse.from_dense(np.where(delay == d, weight, 0)), delay=int(d))
         for d in np.unique(delay[weight != 0])
     ]
 

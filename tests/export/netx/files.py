@@ -91,9 +91,7 @@ def random_file(path: Path, seed: int) -> tuple[Path, tuple[int, ...]]:
         groups = int(rng.choice([1, 2]))
         kernel = tuple(int(k) for k in rng.integers(1, 4, 2))
         stride, padding = (tuple(int(n) for n in rng.integers(low, low + 2, 2)) for low in (1, 0))
-        out = tuple(
-            (n + 2 * p - k) // s + 1 for n, p, k, s in zip(shape[1:], padding, kernel, stride, strict=True)
-        )
+        out = tuple((n + 2 * p - k) // s + 1 for n, p, k, s in zip(shape[1:], padding, kernel, stride, strict=True))
         weight = weights(rng, kind(), 4, 2 // groups, *kernel)
         geometry = {"stride": np.array(stride), "padding": np.array(padding), "groups": groups}
         layers += [source(*shape), conv(weight, (4, *out), cell=cell(4), bias=bias(4), **geometry), FLATTEN]

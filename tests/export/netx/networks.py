@@ -96,7 +96,11 @@ def sigma_delta() -> Network:
     places = {"spike_exponent": 6, "state_exponent": 6}
     network = chain(
         (2, 4, 5),
-        ((2, 4, 5), SigmaDelta(np.array(2), stage="delta", **places), Convolution(np.ones((2, 1, 1, 1), int), groups=2)),
+        (
+            (2, 4, 5),
+            SigmaDelta(np.array(2), stage="delta", **places),
+            Convolution(np.ones((2, 1, 1, 1), int), groups=2),
+        ),
         (shape, SigmaDelta(np.array(7), rng.integers(-9, 9, (3, 1, 1)), **places), kernel),
         ((4,), SigmaDelta(np.array(0), stage="sigma", **places), Dense(even(rng, 4, int(np.prod(shape))))),
         late=False,

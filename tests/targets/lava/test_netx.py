@@ -10,7 +10,7 @@ from neurodeploy.loading import load_netx
 from neurodeploy.simulation import simulate
 from neurodeploy.targets.lava.netx_run import run_many
 
-from ...export.netx import files
+from tests.export.netx import files
 
 pytestmark = pytest.mark.usefixtures("lava")
 

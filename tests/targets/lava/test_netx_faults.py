@@ -12,7 +12,7 @@ from neurodeploy.targets.lava.child import WORKER
 from neurodeploy.targets.lava.environment import Environment
 from neurodeploy.targets.lava.pythons import clean_environment
 
-from ...export.netx import files
+from tests.export.netx import files
 
 #: Says with which values Lava runs the rows of each layer: what is summed after clipping and truncation, shifted back.
 SCRIPT = """

@@ -14,7 +14,7 @@ from neurodeploy.loading import load_netx
 from neurodeploy.simulation import simulate, with_resets
 from neurodeploy.targets.lava.netx_run import run_many
 
-from ...export.netx import networks
+from tests.export.netx import networks
 
 pytestmark = pytest.mark.usefixtures("lava")
 
