@@ -9,7 +9,6 @@ from neurodeploy.comparison import compare
 from neurodeploy.loading import load_netx
 from neurodeploy.simulation import simulate
 from neurodeploy.targets.lava.netx_run import run_many
-
 from tests.export.netx import files
 
 pytestmark = pytest.mark.usefixtures("lava")

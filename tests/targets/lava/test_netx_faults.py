@@ -11,7 +11,6 @@ from neurodeploy.export.netx.faults import clipped, fault
 from neurodeploy.targets.lava.child import WORKER
 from neurodeploy.targets.lava.environment import Environment
 from neurodeploy.targets.lava.pythons import clean_environment
-
 from tests.export.netx import files
 
 #: Says with which values Lava runs the rows of each layer: what is summed after clipping and truncation, shifted back.

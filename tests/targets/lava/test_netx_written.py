@@ -13,7 +13,6 @@ from neurodeploy.export.netx import write_net
 from neurodeploy.loading import load_netx
 from neurodeploy.simulation import simulate, with_resets
 from neurodeploy.targets.lava.netx_run import run_many
-
 from tests.export.netx import networks
 
 pytestmark = pytest.mark.usefixtures("lava")
