@@ -165,13 +165,14 @@ class ConvolutionFan:
         return channels, height, width
 
     @cached_property
-    def _reached(self) -> tuple[Counts, Counts, Counts]:
+    def reached(self) -> tuple[Counts, Counts, Counts]:
+        """Per axis, int64 [target tiles, source cells]: 1 where the cell reaches the tile."""
         channels, height, width = ((paths > 0).astype(np.int64) for paths in self.paths)
         return channels, height, width
 
     def destinations_by_axis(self, _extents: Shape = ()) -> list[Counts]:
         """Return vectors along (C, H, W) whose outer product is :meth:`destinations`."""
-        return [reached.sum(axis=0) for reached in self._reached]
+        return [reached.sum(axis=0) for reached in self.reached]
 
     def destinations(self) -> Counts:
         """Return how many cores each source neuron reaches, int64 [sources]."""
@@ -187,7 +188,7 @@ class ConvolutionFan:
 
     def messages_into(self, spikes: Counts) -> Counts:
         """Return the messages that reach each target core for these spikes per source neuron."""
-        return self._contract(spikes, self._reached)
+        return self._contract(spikes, self.reached)
 
     def _contract(self, spikes: Counts, matrices: tuple[Counts, Counts, Counts]) -> Counts:
         summed = spikes.reshape(self.source)
@@ -198,7 +199,7 @@ class ConvolutionFan:
     def traffic(self, spikes: Counts, source: Tiling) -> Counts:
         """Return the messages from each source core to each target core, int64 [source cores, target cores]."""
         moved = spikes.reshape(self.source)
-        for axis, reached in enumerate(self._reached):  # appends (source tiles, target tiles) of the axis
+        for axis, reached in enumerate(self.reached):  # appends (source tiles, target tiles) of the axis
             parts = [np.tensordot(moved[a:b], reached[:, a:b], axes=(0, 1)) for a, b in source.ranges(axis)]
             moved = np.stack(parts, axis=-2)
         ordered = moved.transpose(0, 2, 4, 1, 3, 5)

@@ -156,7 +156,8 @@ def test_a_network_quantized_for_another_chip_is_refused(go, inputs):
 
 
 def test_a_checkpoint_is_exported_proved_and_deployed(inputs, tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
+
     from neurodeploy.models.checkpoint import Checkpoint, save_checkpoint
     from neurodeploy.models.convnet import build_model
     from neurodeploy.models.recipe import load_recipe
