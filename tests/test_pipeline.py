@@ -273,5 +273,5 @@ def test_wrong_use_is_told_before_anything_runs(go, tmp_path, options, message):
 
 
 def test_a_source_of_another_kind_is_refused(go):
-    with pytest.raises(InputError, match=r"has the suffix '.npz'; give a .nir file or a checkpoint"):
+    with pytest.raises(InputError, match=r"has the suffix '.npz'; give a .nir or .net file, or a checkpoint"):
         go("data.npz")

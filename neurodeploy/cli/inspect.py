@@ -1,4 +1,4 @@
-"""``neurodeploy inspect``: what a .nir file holds, without running it."""
+"""``neurodeploy inspect``: what a .nir or .net file holds, without running it."""
 
 from __future__ import annotations
 

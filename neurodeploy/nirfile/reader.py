@@ -9,12 +9,12 @@ from typing import Any
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.graph import Delay, Graph, Neuron, Node, frozen_array
+from neurodeploy.hdf5 import Group, opened
 from neurodeploy.nirfile import sidecar
 from neurodeploy.nirfile.build import build
 from neurodeploy.nirfile.feedback import find_feedback
 from neurodeploy.nirfile.flat import Flat, read_flat
 from neurodeploy.nirfile.flat import read_metadata as read_group_metadata
-from neurodeploy.nirfile.hdf5 import Group, opened
 from neurodeploy.nirfile.propose import propose
 from neurodeploy.nirfile.repair import prune, resolve
 from neurodeploy.nirfile.tables import KNOWN_MAJOR, PRIMITIVES

@@ -20,10 +20,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from neurodeploy.errors import BackendError, InputError
-from neurodeploy.targets.lava.netlist import Netlist
 from neurodeploy.targets.lava.pythons import clean_environment
 from neurodeploy.targets.lava.supervisor import end_group, sweep
 
@@ -31,6 +30,8 @@ Progress = Callable[[int, int], None]
 Engine = Literal["runtime", "threads"]
 
 WORKER = Path(__file__).parent / "worker"
+#: The worker's script for our own netlists.
+ENGINE_SCRIPT = "engine.py"
 SUPERVISOR = Path(__file__).parent / "supervisor.py"
 TIMEOUT_VARIABLE = "NEURODEPLOY_LAVA_TIMEOUT"
 
@@ -42,7 +43,30 @@ _LOOK = 0.05
 _FAREWELL = 6
 
 
-def time_limit(netlists: Sequence[Netlist], given: float | None = None) -> float:
+class Work(Protocol):
+    """What a worker script is given: it can be saved, and says how much there is to do."""
+
+    def save(self, path: Path) -> None:
+        """Write it for ``numpy.load`` without pickle."""
+
+    @property
+    def runs(self) -> int:
+        """How often Lava is started."""
+
+    @property
+    def steps(self) -> int:
+        """How many chip steps there are in all runs."""
+
+    @property
+    def processes(self) -> int:
+        """How many processes of the operating system a run has."""
+
+    @property
+    def multiplications(self) -> int:
+        """How many multiplications Lava does in a step, roughly."""
+
+
+def time_limit(netlists: Sequence[Work], given: float | None = None) -> float:
     """Return the seconds all may take together: ``given``, else the environment variable, else an ample estimate."""
     if given is not None:
         return given
@@ -58,20 +82,23 @@ def time_limit(netlists: Sequence[Netlist], given: float | None = None) -> float
     return limit
 
 
-def _estimate(netlist: Netlist) -> float:
+def _estimate(netlist: Work) -> float:
     seconds = netlist.processes * _STEP_SECONDS + netlist.multiplications * _MULTIPLY_SECONDS
     return netlist.runs * _START_SECONDS + _MARGIN * netlist.steps * seconds
 
 
 def execute(
     python: Path,
-    netlists: Sequence[Netlist],
+    netlists: Sequence[Work],
     folder: Path,
     timeout: float | None = None,
     progress: Progress | None = None,
     engine: Engine = "runtime",
+    script: str = ENGINE_SCRIPT,
 ) -> dict[str, str]:
     """Run the netlists on Lava, write the tapes of each into its :func:`job_folder`, and return what ran, by version.
+
+    ``script`` is the worker's script that understands such netlists.
 
     Raises
     ------
@@ -80,7 +107,7 @@ def execute(
     limit = time_limit(netlists, timeout)
     for index, netlist in enumerate(netlists):
         submit(folder, index, netlist)
-    with supervised(python, folder, [engine, str(len(netlists))]) as supervisor:
+    with supervised(python, folder, [engine, str(len(netlists))], script) as supervisor:
         late = not _wait(supervisor, folder, time.monotonic() + limit, progress)
     if (folder / "done.json").exists():
         versions: dict[str, str] = json.loads((folder / "done.json").read_text())
@@ -88,7 +115,7 @@ def execute(
     raise explain(folder, limit if late else None)
 
 
-def submit(folder: Path, index: int, netlist: Netlist) -> None:
+def submit(folder: Path, index: int, netlist: Work) -> None:
     """Put a netlist where the engine looks for it, whole or not at all."""
     unfinished = folder / f"{index}.part"
     unfinished.mkdir()
@@ -118,11 +145,13 @@ def job_folder(folder: Path, index: int) -> Path:
 
 
 @contextlib.contextmanager
-def supervised(python: Path, folder: Path, arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+def supervised(
+    python: Path, folder: Path, arguments: list[str], script: str = ENGINE_SCRIPT
+) -> Iterator[subprocess.Popen[bytes]]:
     """Start the supervisor and under it the engine; on the way out, however that is, see that nothing is left."""
     prefix = f"psm_nd{secrets.token_hex(4)}_"
     command = [sys.executable, "-I", str(SUPERVISOR), str(folder), prefix]
-    command += [str(python), "-s", str(WORKER / "engine.py"), str(folder), prefix, *arguments]
+    command += [str(python), "-s", str(WORKER / script), str(folder), prefix, *arguments]
     supervisor = subprocess.Popen(  # our own interpreter and scripts
         command, stdin=subprocess.PIPE, env=_environment(folder), start_new_session=True
     )

@@ -21,14 +21,17 @@ from guard import EXIT_CODE, ErrorFile, die_with_parent, keep_sockets_short, nam
 LOOK = 0.002
 
 
-def main(folder, prefix, engine, count=None):
-    """Run the netlists in ``folder``; never returns, because a Python exit would wait for Lava's threads."""
+def main(folder, prefix, work):
+    """Do the work in ``folder``; never returns, because a Python exit would wait for Lava's threads.
+
+    ``work`` takes the error file and returns the versions of what ran.
+    """
     errors = ErrorFile(folder / "error.txt")
     try:
         die_with_parent()
         name_shared_memory(prefix)
         keep_sockets_short(folder)
-        versions = execute(folder, ENGINES[engine](errors), count)
+        versions = work(errors)
         replace(folder / "done.json", json.dumps(versions))
     except BaseException:  # noqa: BLE001  # whatever it is, the file is the only way to tell
         errors.write_exception()
@@ -52,7 +55,7 @@ def _threads(_):
 ENGINES = {"runtime": _runtime, "threads": _threads}
 
 
-def execute(folder, step_through, count):
+def execute(folder, step_through, count=None):
     """Run everything the netlists ask for and return the versions of what ran."""
     import numpy
 
@@ -116,4 +119,5 @@ def replace(path, text):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute(), sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))
+    here, (chosen, *number) = Path(sys.argv[1]).absolute(), sys.argv[3:]
+    main(here, sys.argv[2], lambda errors: execute(here, ENGINES[chosen](errors), *map(int, number)))

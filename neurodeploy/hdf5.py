@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from neurodeploy.errors import InputError
 from neurodeploy.files import require_file
-from neurodeploy.nirfile.heap import check_heaps, check_references
+from neurodeploy.hdf5_heap import check_heaps, check_references
 
 #: A file may ask for this much memory, plus the same again for what it honestly stores (see :class:`Budget`).
 BASE_BYTES = 256 << 20
@@ -241,7 +241,7 @@ def _check_signature(path: Path) -> None:
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror})", "check its permissions") from error
     if not found:
-        raise InputError(str(path), f"is {_looks_like(head)}, not HDF5", "a NIR file is what nir.write leaves on disk")
+        raise InputError(str(path), f"is {_looks_like(head)}, not HDF5", "give the .nir or .net file itself")
 
 
 def _looks_like(head: bytes) -> str:
