@@ -76,9 +76,16 @@ def stored_weight_bits(chip: Chip, bits: int) -> int:
     return next((width for width in chip.weight_bits if width >= bits), chip.weight_bits[-1])
 
 
-def synapse_bits(chip: Chip, encoding: Encoding, weight_bits: int, targets: int, delay: int = 0) -> int:
-    """Return the bits of one synapse among ``targets`` neurons of a core."""
-    index = min(max((targets - 1).bit_length(), encoding.index_least), encoding.index_most)
+def synapse_bits(
+    chip: Chip, encoding: Encoding, weight_bits: int, targets: int, delay: int = 0, *, gaps: bool = False
+) -> int:
+    """Return the bits of one synapse among ``targets`` neurons of a core.
+
+    With ``gaps`` in its row a synapse must name its target, however short the index of a full row may be.
+    """
+    named = (targets - 1).bit_length()
+    index = max(named, encoding.index_least)
+    index = index if gaps else min(index, encoding.index_most)
     return stored_weight_bits(chip, weight_bits) + index + (delay.bit_length() if encoding.delay_in_synapse else 0)
 
 
@@ -126,7 +133,7 @@ def _stored_sparse(
 ) -> Stored:
     """Return the most that sparse rows take on any of the boxes: one row a source that has a synapse there."""
     encoding = chip.encodings["dense"]
-    bits = synapse_bits(chip, encoding, projection.weight_bits, neurons, projection.delay)
+    bits = synapse_bits(chip, encoding, projection.weight_bits, neurons, projection.delay, gaps=True)
     extents = target if len(spans) == len(target) else (math.prod(target),)
     cells = np.unravel_index(connection.rows, extents)
     most = Stored(0, 0, 0, 0)

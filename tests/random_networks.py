@@ -103,12 +103,21 @@ def random_sparse(rng: np.random.Generator, out: int, inputs: int) -> Sparse:
     return Sparse(sparse.indptr, sparse.indices, np.where(sparse.data == 1, 0, sparse.data), sparse.shape)
 
 
-def mixed_network(seed: int) -> Network:
-    """Return a network of all models, connections and delays, with two inputs, two outputs and scheduled resets."""
+def mixed_network(seed: int, *, flat: bool = False) -> Network:
+    """Return a network of all models, connections and delays, with two inputs, two outputs and scheduled resets.
+
+    ``flat`` gives the population behind the sparse synapses one axis, as NIR has it behind a matrix.
+    """
     rng = np.random.default_rng(seed)
     image, line = (2, int(rng.integers(5, 8)), int(rng.integers(5, 9))), (int(rng.integers(3, 9)),)
     first = Convolution(even(rng, 4, 2, 2, 3), (1, int(rng.integers(1, 3))), (1, 0), (1, int(rng.integers(1, 3))))
-    shapes = {"image": image, "line": line, "a": first.output_shape(image), "b": (6,), "c": (2, 3, 2)}
+    shapes = {
+        "image": image,
+        "line": line,
+        "a": first.output_shape(image),
+        "b": (6,),
+        "c": (12,) if flat else (2, 3, 2),
+    }
     sizes = {name: int(np.prod(shape)) for name, shape in shapes.items()}
     populations = tuple(
         Population(name, shapes[name], random_variant(rng, shapes[name]), latency)
