@@ -98,7 +98,7 @@ def run_many(
     environment = require()
     jobs = [prepare(file, spikes, record) for file, spikes in pairs]
     with tempfile.TemporaryDirectory(prefix="nd-netx-", ignore_cleanup_errors=True) as name:
-        versions = execute(environment.python, [jobs], Path(name), timeout, progress, script=SCRIPT)
+        versions = execute(environment.python, jobs, Path(name), timeout, progress, script=SCRIPT)
         return [
             _recording(job_folder(Path(name), index), file, spikes, record, versions)
             for index, (file, spikes) in enumerate(pairs)
