@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ND := $(BIN)/neurodeploy
 DEMO := demo
 
-.PHONY: demo test lint types walls unit lava fuzz bench clean
+.PHONY: demo test lint types walls unit lava fuzz bench results clean
 
 demo: $(VENV)/.ready lava
 	$(ND) train digits -o $(DEMO)/train --force
@@ -28,6 +28,10 @@ walls: $(VENV)/.ready
 
 unit: $(VENV)/.ready lava
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What others published and measured, beside what this says.
+results: $(VENV)/.ready
+	$(BIN)/python -m tests.published
 
 # The witness: without a Python 3.10 to be had the demo goes on and says that Lava was not consulted.
 lava: $(VENV)/.ready

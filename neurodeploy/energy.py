@@ -33,6 +33,10 @@ SCHEMA_VERSION = 1
 #: Joules of a 32-bit addition in 45 nm CMOS (Horowitz, ISSCC 2014): the convention of many papers, arithmetic only.
 ACCUMULATE_45NM = 0.9e-12
 
+#: A measured time so many times the upper bound of the chip's own is the host's: boards that were not waiting for
+#: theirs stayed within as many times what the model explains.
+HOST_BOUND = 18
+
 #: Field of CoreActivity -> the event of a chip file that it counts; idle updates follow from two of them.
 _CORE_EVENTS = {
     "spikes": "spike",
@@ -136,6 +140,14 @@ class Estimate:
     def total(self) -> Bounds:
         """Dynamic, static and management energy together."""
         return self.dynamic + self.static + self.management
+
+    def is_host_bound(self, measured_second: float) -> bool:
+        """Return whether a measured time of an inference says that host or link, and not the chip, set the pace.
+
+        Where they do, the chip waits most of the time, and the difference of two power readings says nothing about the
+        energy of events.
+        """
+        return measured_second > HOST_BOUND * self.latency.high
 
     def as_dict(self) -> dict[str, Any]:
         """Return the estimate as JSON values; energies in joules, times in seconds, per inference."""

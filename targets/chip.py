@@ -95,7 +95,9 @@ class Encoding:
     header : bits per entry or row beside the synapses.
     index_least, index_most : bits of the target index of a synapse; both 0 where the place in the row says it.
     entry_synapses : synapses per entry, 0 without entries.
-    axon_in_per_source, axon_in_per_core, axon_map_per_neuron : words beside the synapses.
+    axon_in_per_source, axon_in_per_core : words of input axons.
+    axon_map_per_neuron, axon_map_per_position : words of output routes of the source's core, per neuron and per place
+        of its map.
     out_slots_per_axon : output slots a neuron spends on each core it reaches.
     """
 
@@ -111,6 +113,7 @@ class Encoding:
     axon_map_per_neuron: float
     out_slots_per_axon: int
     entry_synapses: int = 0
+    axon_map_per_position: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,6 +58,7 @@ _ENCODING = {
     "axon_in_per_source": _quantity("word"),
     "axon_in_per_core": _quantity("word"),
     "axon_map_per_neuron": _quantity("word"),
+    "axon_map_per_position": _quantity("word", required=False),
     "out_slots_per_axon": _count("slot"),
 }
 
