@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from neurodeploy.energy import Bounds, Estimate
+    from neurodeploy.neurobench import NeuroBench
 
 
 @click.command("estimate")
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
 )
 @optimize_option
+@click.option("--neurobench", "with_neurobench", is_flag=True, help="Add NeuroBench's figures, by its definitions.")
 @dt_option
 @semantics_option
 @json_option
@@ -46,6 +48,7 @@ def command(
     backend: str,
     margin: float | None,
     optimize: str,
+    with_neurobench: bool,
     dt: float | None,
     semantics: str | None,
     as_json: bool,
@@ -54,6 +57,7 @@ def command(
     from neurodeploy.activity import count_activity
     from neurodeploy.energy import estimate
     from neurodeploy.mapping import map_network, require_fit
+    from neurodeploy.neurobench import neurobench
     from neurodeploy.simulation import simulate
     from neurodeploy.targets.chip import load_chip
 
@@ -61,14 +65,17 @@ def command(
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
     events = open_events(data, samples)
     require_fit(map_network(loaded, chip, margin=margin))
-    recording = simulate(loaded, events.spikes, backend=backend, record=("s",))
+    recording = simulate(loaded, events.spikes, backend=backend, record=("s", "v") if with_neurobench else ("s",))
     rates = None if optimize == "cores" else recording.rates()
     placement = map_network(loaded, chip, margin=margin, optimize=optimize, rates=rates)
     result = estimate(count_activity(loaded, recording, placement), placement, chip)
+    figures = neurobench(loaded, recording) if with_neurobench else None
     if as_json:
-        print_json(result.as_dict())
-    else:
-        _show(result)
+        print_json(result.as_dict() | ({"neurobench": figures.as_dict()} if figures else {}))
+        return
+    _show(result)
+    if figures:
+        _show_neurobench(figures)
 
 
 def _show(result: Estimate) -> None:
@@ -92,6 +99,23 @@ def _show(result: Estimate) -> None:
     screen.print(f"weakest source: {result.source_class}; sources: neurodeploy targets show {result.target}")
     for text in result.left_out:
         screen.print(f"left out: {text}", markup=False)
+
+
+def _show_neurobench(figures: NeuroBench) -> None:
+    from rich.table import Table
+
+    operations = figures.synaptic_operations
+    table = Table("figure", title="NeuroBench's figures, per sample")
+    table.add_column("value", justify="right")
+    table.add_row("footprint", f"{figures.footprint:,} bytes")
+    table.add_row("connection sparsity", f"{figures.connection_sparsity:.4f}")
+    table.add_row("activation sparsity", f"{figures.activation_sparsity:.4f}")
+    table.add_row("synaptic operations, dense", f"{operations.dense:,.1f}")
+    table.add_row("synaptic operations, effective MACs", f"{operations.effective_macs:,.1f}")
+    table.add_row("synaptic operations, effective ACs", f"{operations.effective_acs:,.1f}")
+    table.add_row("membrane updates", f"{figures.membrane_updates:,.1f}")
+    table.add_row("on the chip: synops_hw", f"{figures.synops_hw:,.1f}")
+    console().print(table)
 
 
 def _population_table(result: Estimate) -> Table:

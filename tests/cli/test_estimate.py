@@ -62,3 +62,22 @@ def test_network_that_does_not_fit_is_not_simulated(run):
     code, out, err, seen = run(chain((2, 60, 60), dense(5, 7200)), "--target", "loihi1", "--json")
     assert (code, out, seen) == (1, "", {})
     assert "l1: needs 7,200 in_axons" in err
+
+
+def test_neurobench_figures_stand_beside(files, capsys):
+    arguments = ["estimate", str(files / "net.nir"), "--input", str(files / "data.npz"), "--target", "loihi2"]
+    outputs = []
+    for extra in (["--neurobench", "--json"], ["--neurobench"], ["--optimize", "latency", "--json"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, *extra])
+        assert not ended.value.code
+        outputs.append(capsys.readouterr().out)
+    document = json.loads(outputs[0])
+    figures = document["neurobench"]
+    assert figures["synops_hw"] == pytest.approx(document["synaptic_operations"])
+    assert figures["synaptic_operations"].keys() == {"dense", "effective_macs", "effective_acs"}
+    assert figures["membrane_updates"] > 0
+    assert "membrane updates" in outputs[1]
+    fast = json.loads(outputs[2])
+    assert "neurobench" not in fast
+    assert fast["step_second"]["nominal"] <= document["step_second"]["nominal"]
