@@ -64,7 +64,12 @@ _ENCODING = {
 
 #: Section -> key -> what it may hold. A ``*`` stands for any name.
 SCHEMA: dict[str, dict[str, Key]] = {
-    "": {"schema": Key("number", whole=True), "name": Key("text"), "title": Key("text")},
+    "": {
+        "schema": Key("number", whole=True),
+        "name": Key("text"),
+        "title": Key("text"),
+        "uncertainty": Key("text", required=False),
+    },
     "chip": {
         "tiles_x": _count("tile"),
         "tiles_y": _count("tile"),

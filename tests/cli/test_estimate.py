@@ -81,3 +81,20 @@ def test_neurobench_figures_stand_beside(files, capsys):
     fast = json.loads(outputs[2])
     assert "neurobench" not in fast
     assert fast["step_second"]["nominal"] <= document["step_second"]["nominal"]
+
+
+def test_conventions_of_others_and_measured_times(run):
+    code, out, _, _ = run(NETWORK, "--target", "loihi2", "--json", "--measured", "10")
+    document = json.loads(out)
+    assert (code, document["host_bound"]) == (0, True)
+    assert document["conventions"].keys() == {"operations_45nm_joule", "keras_spiking_joule", "ndns_proxy_operations"}
+    assert not json.loads(run(NETWORK, "--target", "loihi2", "--json", "--measured", "1e-6")[1])["host_bound"]
+    _, out, _, _ = run(NETWORK, "--target", "loihi2", "--measured", "10")
+    text = " ".join(out.split())
+    for phrase in (
+        "order of magnitude",
+        "keras-spiking's devices",
+        "N-DNS proxy",
+        "the host or its link sets the pace",
+    ):
+        assert phrase in text
