@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from neurodeploy.dequantize import dequantize
 from neurodeploy.errors import InputError
-from neurodeploy.network import Connection, Convolution, Dense, Lif, Network, Population, Port, Projection
+from neurodeploy.network import Connection, Convolution, Dense, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 from neurodeploy.nirfile import read_metadata, write_graph
 from neurodeploy.verify_network import verify_network
 

@@ -23,6 +23,7 @@ from neurodeploy.errors import InputError
 from neurodeploy.expressible import require_expressible
 from neurodeploy.graph import Graph, Input, Neuron
 from neurodeploy.membrane import FloatPopulation, approximations, fold
+from neurodeploy.neurons import Lif
 from neurodeploy.passes.lower import lower
 from neurodeploy.scaling import Floats, Scaling, choose_scaling, round_bias, round_decay, round_threshold, round_weights
 from neurodeploy.targets.chip import Chip, Formats
@@ -117,13 +118,13 @@ def _build(graph: Graph, chip: Chip, populations: list[FloatPopulation], headroo
     return Quantization(network, tuple(values), {})
 
 
-def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> tuple[net.Lif, list[Values]]:
+def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> tuple[Lif, list[Values]]:
     step, scale = population.step, scaling.scale
     threshold = round_threshold(population.threshold, scale, strict=step.semantics.fire == ">")
     kept_current = np.zeros(()) if step.beta is None else step.beta
     current_decay, voltage_decay = round_decay(kept_current, formats), round_decay(step.alpha, formats)
     bias, exponent = round_bias(population.bias, scale, formats)
-    neuron = net.Lif(
+    neuron = Lif(
         threshold=_compact(threshold),
         current_decay=_compact(current_decay),
         voltage_decay=_compact(voltage_decay),

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from neurodeploy.network import Convolution, Dense, Lif, Network, Population, Port, Projection
+from neurodeploy.network import Convolution, Dense, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 
 LIF = Lif(threshold=10, current_decay=0, voltage_decay=0)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.network import Convolution, Dense, Lif, Network, Population, Port, Projection
+from neurodeploy.network import Convolution, Dense, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 
 
 def random_lif(rng: np.random.Generator, shape: tuple[int, ...], *, per_neuron: bool) -> Lif:

@@ -6,7 +6,8 @@ import pytest
 from neurodeploy.activity import count_activity
 from neurodeploy.errors import InputError
 from neurodeploy.mapping import map_network
-from neurodeploy.network import Lif, Network, Population, Port, Projection
+from neurodeploy.network import Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 from neurodeploy.recording import Recording
 from neurodeploy.targets.chip import load_chip
 from tests.chains import LIF, chain, conv, core_of, dense, synapses

@@ -24,7 +24,8 @@ import numpy as np
 
 from neurodeploy.errors import BackendError, BackendMissing, UsageError
 from neurodeploy.files import replacing
-from neurodeploy.network import Dense, Lif, Network, Population, Port, Projection
+from neurodeploy.network import Dense, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 from neurodeploy.targets.lava.child import WORKER, execute
 from neurodeploy.targets.lava.netlist import tape, write_netlist
 from neurodeploy.targets.lava.pythons import Say, call, clean_environment, find_python, pip_install

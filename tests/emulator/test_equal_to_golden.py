@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from neurodeploy.comparison import compare
-from neurodeploy.network import Dense, Lif, Network, Population, Port, Projection
+from neurodeploy.network import Dense, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 from neurodeploy.simulation import simulate
 from tests.random_networks import random_network, random_spikes
 
