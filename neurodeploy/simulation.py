@@ -42,6 +42,12 @@ def _lava() -> Runner:
     return run
 
 
+def _onnx() -> Runner:
+    from neurodeploy.targets.onnxruntime import run
+
+    return run
+
+
 def _float() -> Runner:
     from neurodeploy.targets.reference.record import record_run
 
@@ -53,6 +59,7 @@ BACKENDS: dict[str, tuple[Callable[[], Runner], type[Network] | type[Graph]]] = 
     "emulator": (_emulator, Network),
     "golden": (_golden, Network),
     "lava": (_lava, Network),
+    "onnx": (_onnx, Network),
     "float": (_float, Graph),
 }
 

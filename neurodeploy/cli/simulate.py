@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from neurodeploy.npz import Events
     from neurodeploy.recording import Recording
 
-_BACKENDS = ("emulator", "golden", "lava", "float")
+_BACKENDS = ("emulator", "golden", "lava", "onnx", "float")
 
 
 def _quantities(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -64,9 +64,9 @@ def command(
 ) -> None:
     """Run the network NET on the spikes of a data file.
 
-    emulator, golden and lava execute the integer network and agree bit for bit; float executes the graph. --compare
-    prints 'equal over N cells', or the first (sample, step, population, neuron) that differs with both values, and then
-    exits 1.
+    emulator, golden, lava and onnx execute the integer network and agree bit for bit; float executes the graph.
+    --compare prints 'equal over N cells', or the first (sample, step, population, neuron) that differs with both
+    values, and then exits 1.
     """
     from neurodeploy.comparison import compare
     from neurodeploy.files import refuse_existing
