@@ -11,9 +11,9 @@ from neurodeploy.errors import BackendMissing
 OPSET, IR_VERSION = 21, 10
 
 
-def require_onnx() -> Any:
-    """Return the package onnx; raise :class:`BackendMissing` where it is not installed."""
-    return _require("onnx", "onnx.checker", "onnx.helper", "onnx.numpy_helper")
+def require_onnx(*parts: str) -> Any:
+    """Return the package onnx with these further modules; raise :class:`BackendMissing` where it is not installed."""
+    return _require("onnx", "onnx.checker", "onnx.helper", "onnx.numpy_helper", *parts)
 
 
 def require_onnxruntime() -> Any:
