@@ -130,7 +130,7 @@ def convert_ann(
     output = Path(output)
     if output.suffix != ".nir":
         raise UsageError(str(output), f"has the suffix {output.suffix or 'none'!r}", "give a name that ends in .nir")
-    for path in filter(None, (output, encoded)):
+    for path in (output, *([] if encoded is None else [encoded])):
         refuse_existing(path, force=force)
     ann, model = read_ann(source, Choices(settings.max_pool))
     seen, _ = _inputs(calibration, CALIBRATION_SAMPLES)

@@ -12,7 +12,8 @@ from neurodeploy.shapes import window_output
 
 def label(node: Any) -> str:
     """Return how a message names a node."""
-    return f"{node.op_type} {(node.name or (node.output[0] if node.output else ''))!r}"
+    name = node.name or (node.output[0] if node.output else "")
+    return f"{node.op_type[:80]} {name[:80]!r}"
 
 
 def attributes(node: Any) -> dict[str, Any]:

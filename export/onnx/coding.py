@@ -70,7 +70,8 @@ def _payload(units: Array, steps: int) -> npt.NDArray[np.integer[Any]]:
 def _rate(units: Array, steps: int) -> npt.NDArray[np.integer[Any]]:
     rate = np.clip(units, 0, 1)[:, None]
     edges = np.arange(steps + 1).reshape(1, -1, *[1] * (units.ndim - 1))
-    return np.diff(np.floor(edges * rate + 0.5), axis=1).astype(np.uint8)
+    sent = np.diff(np.floor(edges * rate + 0.5), axis=1)
+    return np.asarray(sent, dtype=np.uint8)
 
 
 _ENCODERS: dict[str, Callable[[Array, int], npt.NDArray[np.integer[Any]]]] = {"payload": _payload, "rate": _rate}

@@ -55,10 +55,10 @@ def measure(ann: Ann, model: Any, inputs: Array, percentile: float = 100.0) -> M
     sizes = {name: math.prod(part.shape) for name, part in ann.activations.items()}
     tops = {name: _Top(len(inputs) * sizes[name], percentile) for name in watched}
     answers = []
-    for found in _batches(session, ann, names, inputs):
+    for batch in _batches(session, ann, names, inputs):
         for name, value in watched.items():
-            tops[name].add(found[value])
-        answers.append(found[ann.answer].reshape(len(found[ann.answer]), -1).astype(np.float64))
+            tops[name].add(batch[value])
+        answers.append(batch[ann.answer].reshape(len(batch[ann.answer]), -1).astype(np.float64))
     return Measured({name: top.value() for name, top in tops.items()}, np.concatenate(answers))
 
 

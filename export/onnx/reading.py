@@ -22,6 +22,7 @@ from neurodeploy.onnxgraph import require_onnx
 MAX_BYTES = (1 << 31) - (1 << 24)
 MAX_NODES = 20_000
 MAX_VALUES = 1 << 28
+_MAX_AXES = 16
 
 #: Oldest and newest versions of the standard operations that are understood.
 OPSETS = (9, 26)
@@ -46,7 +47,7 @@ def read_model(path: str | Path) -> Any:
     except Exception as error:
         raise InputError(str(path), "is no ONNX model, or a damaged one", "export it again") from error
     _check_outline(str(path), model)
-    left = MAX_BYTES - path.stat().st_size
+    left = MAX_BYTES - int(path.stat().st_size)
     for tensor in _tensors(model.graph):
         left -= _check_tensor(str(path), path.parent, tensor, left)
     try:
@@ -86,7 +87,9 @@ def _tensors(graph: Any) -> Iterator[Any]:
 def _check_tensor(path: str, folder: Path, tensor: Any, left: int) -> int:
     """Check the extent of a tensor, fetch it from its external file, and return how many bytes that took."""
     onnx = require_onnx()
-    subject = f"{path}: tensor {tensor.name!r}"
+    subject = f"{path}: tensor {tensor.name[:80]!r}"
+    if len(tensor.dims) > _MAX_AXES:
+        raise InputError(subject, f"has {len(tensor.dims):,} axes", f"the limit is {_MAX_AXES}")
     if any(size < 0 for size in tensor.dims) or math.prod(tensor.dims) > MAX_VALUES:
         raise InputError(subject, f"has the shape {list(tensor.dims)}", f"the limit is {MAX_VALUES:,} values")
     if tensor.data_location != onnx.TensorProto.EXTERNAL:
@@ -107,7 +110,7 @@ def to_array(tensor: Any) -> npt.NDArray[Any]:
         return np.asarray(require_onnx().numpy_helper.to_array(tensor))
     except Exception as error:
         found = f"its data do not fill the shape {list(tensor.dims)} ({type(error).__name__})"
-        raise InputError(f"tensor {tensor.name!r}", found, "export it again") from error
+        raise InputError(f"tensor {tensor.name[:80]!r}", found, "export it again") from error
 
 
 def _bytes_of(subject: str, tensor: Any) -> int:
@@ -115,7 +118,7 @@ def _bytes_of(subject: str, tensor: Any) -> int:
         dtype = require_onnx().helper.tensor_dtype_to_np_dtype(tensor.data_type)
     except Exception as error:
         raise InputError(subject, f"is of the unknown type {tensor.data_type}", "export it again") from error
-    return int(dtype.itemsize) * math.prod(tensor.dims)
+    return math.prod((int(dtype.itemsize), *map(int, tensor.dims)))
 
 
 def _fetch(subject: str, folder: Path, entries: dict[str, str], size: int) -> bytes:

@@ -8,8 +8,8 @@ A neuron with threshold 1, subtraction and no leak that receives ``x`` in every 
     W' = W level[l - 1] / level[l]        b' = b / level[l]
 
 its rate is ``activation / level[l]``. Each neuron also receives ``1 / (2 steps)`` per step, half a spike within the
-run: without it a rate is always rounded down. Sources: Rueckauer et al. (2017), Frontiers in Neuroscience 11:682; Deng and
-Gu (2021), ICLR.
+run: without it a rate is always rounded down. Sources: Rueckauer et al. (2017), Frontiers in Neuroscience 11:682, and
+Deng and Gu (2021), ICLR.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ import numpy as np
 from neurodeploy.errors import UsageError
 from neurodeploy.export.onnx.ann import Activation, Ann, Part
 from neurodeploy.export.onnx.coding import Coding
-from neurodeploy.graph import BatchNorm, Convolution, Graph, Input, Linear, Neuron, Node, Output, Scale, frozen_array
-from neurodeploy.passes.fold_batchnorm import fold_batchnorm
+from neurodeploy.graph import Convolution, Graph, Input, Linear, Neuron, Node, Output, Scale, frozen_array
 from neurodeploy.passes.surgery import fresh
 from neurodeploy.semantics import Semantics
 from neurodeploy.verify import verify
@@ -67,29 +66,8 @@ class Recipe:
 
 
 def spiking(ann: Ann, recipe: Recipe) -> Graph:
-    """Return the spiking form of a trained network.
-
-    Raises
-    ------
-    Unsupported : a normalisation that no layer can take.
-    """
-    ann = _folded(ann)
+    """Return the spiking form of a trained network."""
     return _Normalisation(ann, recipe).result()
-
-
-def _folded(ann: Ann) -> Ann:
-    """Fold batch normalisation, which weights can be scaled through only afterwards."""
-    if not any(isinstance(part, BatchNorm) for part in ann.nodes.values()):
-        return ann
-    semantics = Semantics()
-    # Folding knows no rectifiers; neurons bound it just so.
-    stand_ins = {
-        name: Neuron(part.shape, semantics, frozen_array(1.0)) if isinstance(part, Activation) else part
-        for name, part in ann.nodes.items()
-    }
-    folded = fold_batchnorm(Graph(stand_ins, ann.edges, 1.0))
-    nodes = {name: ann.nodes[name] if isinstance(node, Neuron) else node for name, node in folded.nodes.items()}
-    return replace(ann, nodes=nodes, edges=folded.edges)
 
 
 class _Normalisation:
@@ -152,7 +130,9 @@ class _Normalisation:
     def _neuron(self, shape: tuple[int, ...], *, spikes: bool) -> Neuron:
         one = frozen_array(1.0)
         semantics = Semantics(reset="subtract" if self.recipe.reset == "subtract" else "zero")
-        return Neuron(shape, semantics, r=one, threshold=one if spikes else None)
+        # NIR's integrator without threshold takes r dt, a neuron with one takes r: either adds its input as it is.
+        r = one if spikes else frozen_array(1.0 / self.recipe.dt)
+        return Neuron(shape, semantics, r, threshold=one if spikes else None)
 
     def _drive(self, name: str, sources: list[str], level: float, bias: float) -> None:
         """Let ``sources`` drive neurons whose spike stands for ``level``, and add ``bias`` to each step."""

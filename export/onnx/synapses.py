@@ -10,7 +10,7 @@ from neurodeploy.errors import Unsupported
 from neurodeploy.export.onnx.attributes import attributes, label, windows
 from neurodeploy.export.onnx.operands import constant_of, float_array, signal_of
 from neurodeploy.export.onnx.translation import Array, Signal, Translation, Value
-from neurodeploy.graph import BatchNorm, Convolution, Linear, Scale, frozen_array
+from neurodeploy.graph import Convolution, Linear, Scale, frozen_array
 
 
 def convolution(walk: Translation, node: Any, *inputs: Value | None) -> Value:
@@ -68,7 +68,7 @@ def _sum(walk: Translation, node: Any, a: Signal, b: Signal) -> Value:
         raise Unsupported(label(node), f"adds {list(a.shape)} and {list(b.shape)}", "add values of one shape")
     if set(a.sources) & set(b.sources):
         b = walk.layer(node, Scale(frozen_array(np.float32(1))), b)
-    return Signal((*a.sources, *b.sources), a.shape, a.nonnegative and b.nonnegative)
+    return Signal((*a.sources, *b.sources), a.shape, a.nonnegative and b.nonnegative, shared=a.shared or b.shared)
 
 
 def _sides(node: Any, inputs: tuple[Value | None, ...]) -> tuple[Signal, Array]:
@@ -105,5 +105,13 @@ def batch_norm(walk: Translation, node: Any, *inputs: Value | None) -> Value:
     x, given = signal_of(node, inputs[0]), attributes(node)
     if given.get("training_mode", 0):
         raise Unsupported(label(node), "is in training mode", "export the network in evaluation mode")
-    weight, bias, mean, variance = (float_array(constant_of(node, value, "statistics")) for value in inputs[1:5])
-    return walk.layer(node, BatchNorm(mean, variance, weight, bias, float(given.get("epsilon", 1e-5))), x)
+    parts = [np.asarray(constant_of(node, value, "statistics"), np.float64) for value in inputs[1:5]]
+    if any(part.shape != x.shape[:1] for part in parts):
+        raise Unsupported(label(node), f"does not have one number for each of {x.shape[0]} channels", "export it again")
+    weight, bias, mean, variance = parts
+    spread = variance + float(given.get("epsilon", 1e-5))
+    if not (spread > 0).all():
+        raise Unsupported(label(node), "has a variance that is not above 0", "train it again")
+    factor = weight / np.sqrt(spread)
+    across = (-1, *[1] * (len(x.shape) - 1))
+    return walk.affine(node, x, factor.reshape(across), (bias - factor * mean).reshape(across))

@@ -18,7 +18,7 @@ from neurodeploy.export.onnx.ann import Activation, Ann, Part
 from neurodeploy.export.onnx.attributes import label
 from neurodeploy.export.onnx.constants import FOLDED, fold
 from neurodeploy.export.onnx.reading import read_model, to_array
-from neurodeploy.graph import BatchNorm, Convolution, Input, Linear, Output, Shape, frozen_array
+from neurodeploy.graph import Convolution, Input, Linear, Output, Shape, frozen_array
 from neurodeploy.onnxgraph import require_onnx
 from neurodeploy.passes.channels import scale_rows
 from neurodeploy.passes.surgery import fresh
@@ -154,27 +154,35 @@ class Translation:
         return Signal((name,), shape, nonnegative)
 
     def affine(self, node: Any, source: Signal, factor: Array, offset: Array) -> Signal:
-        """Return ``factor * source + offset``, in the layer before where it answers to nobody else.
+        """Return ``factor * source + offset``: in the layers before where they answer to nobody else, or in a new one.
 
         Parameters
         ----------
         factor, offset : one number, or one a channel, broadcast from the right as ONNX does.
         """
-        channels = [_per_channel(node, np.asarray(values, np.float64), source.shape) for values in (factor, offset)]
-        before = self.nodes[source.sources[0]]
-        rows = isinstance(before, Convolution) or (isinstance(before, Linear) and len(source.shape) == 1)
-        if len(source.sources) == 1 and rows and not source.shared:
-            assert isinstance(before, Linear | Convolution)
-            self.nodes[source.sources[0]] = scale_rows(before, channels[0], channels[1])
-            return replace(source, nonnegative=False)
-        ones = frozen_array(np.ones(source.shape[0]))
-        norm = BatchNorm(frozen_array(0 * ones), ones, *map(frozen_array, channels), epsilon=0.0)
-        return self.layer(node, norm, source)
+        by, plus = (_per_channel(node, np.asarray(values, np.float64), source.shape) for values in (factor, offset))
+        before = {name: part for name in source.sources if isinstance(part := self.nodes[name], Linear | Convolution)}
+        if source.shared or len(before) < len(source.sources):
+            return self.layer(node, _diagonal(node, by, plus, len(source.shape) - 1), source)
+        for i, (name, part) in enumerate(before.items()):
+            self.nodes[name] = scale_rows(part, by, None if i else plus)  # what is added belongs to the sum, so to one
+        return replace(source, nonnegative=False)
 
     def _name(self, node: Any) -> str:
         """Return a name that a ``.nir`` file can hold."""
         wanted = re.sub(r"[^\w.-]+", ".", node.name or node.output[0]).strip(".")
         return wanted[:80] or node.op_type
+
+
+def _diagonal(node: Any, factor: Array, offset: Array, axes: int) -> Linear | Convolution:
+    """Return the layer that computes ``factor * x + offset`` for each channel by itself."""
+    if axes:
+        weight = frozen_array(factor.reshape(-1, 1, *[1] * axes))
+        return Convolution(weight, frozen_array(offset), (1,) * axes, ((0, 0),) * axes, (1,) * axes, len(factor))
+    if len(factor) ** 2 > MAX_VALUES >> 3:
+        found = f"scales {len(factor):,} values that no layer before it can take"
+        raise Unsupported(label(node), found, "place it right after a Gemm or Conv")
+    return Linear(frozen_array(np.diag(factor)), frozen_array(offset))
 
 
 def _per_channel(node: Any, values: Array, shape: Shape) -> npt.NDArray[np.float64]:
