@@ -1,0 +1,151 @@
+"""The two Triton kernels. Extents and step counts are run-time arguments: only types, tiles and flags compile anew.
+
+All offsets are 32-bit: :mod:`neurodeploy.targets.emulator.cuda.session` cuts samples and steps so that no buffer has
+2^31 cells.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+#: How a tile of sums meets what is there: written over it, added to it, or added by several programs at once.
+STORE, ADD, ATOMIC = 0, 1, 2
+
+
+@triton.jit(do_not_specialize=["rows", "splits", "left", "right"])
+def sums(
+    x, w, out, rows, splits, left, right,
+    channels, height, width, outs, out_height, out_width, groups,
+    kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, gap_y, gap_x,
+    FLAT: tl.constexpr, MODE: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
+):  # fmt: skip
+    """Write ``(x * w) << left >> right`` of a convolution, as an implicit product of int8 matrices.
+
+    x int8 [frames, height, width, groups * channels]; w int8 [groups, outs, kernel_y, kernel_x, channels]; out int16 or
+    int32 [rows = frames * out_height * out_width, groups * outs]. A tile has ROWS x COLUMNS sums; program axis 0 runs
+    over rows, 1 over groups and columns, 2 over shares of the fan-in. DEPTH of the fan-in are multiplied at a time:
+    FLAT, whatever kernel tap they belong to (few channels), else channels of one tap, which lie side by side.
+    """
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    inside = row < rows
+    place = row // out_width
+    top = (place % out_height) * stride_y - pad_y
+    first = (row % out_width) * stride_x - pad_x
+    base = ((place // out_height) * height + top) * width + first
+    blocks = tl.cdiv(outs, COLUMNS)
+    group = tl.program_id(1) // blocks
+    column = (tl.program_id(1) % blocks) * COLUMNS + tl.arange(0, COLUMNS)
+    fan_in = kernel_y * kernel_x * channels
+    rows_of_w = (group * outs + column) * fan_in
+    wanted = column < outs
+    total = groups * channels
+    acc = tl.zeros((ROWS, COLUMNS), dtype=tl.int32)
+    deep = tl.arange(0, DEPTH)
+    if FLAT:
+        for start in range(tl.program_id(2) * DEPTH, fan_in, splits * DEPTH):
+            k = start + deep
+            tap = k // channels
+            down, across = (tap // kernel_x) * gap_y, (tap % kernel_x) * gap_x
+            y, z = top[:, None] + down[None, :], first[:, None] + across[None, :]
+            there = (y >= 0) & (y < height) & (z >= 0) & (z < width) & inside[:, None] & (k < fan_in)[None, :]
+            beyond = (down * width + across) * total + group * channels + k % channels
+            a = tl.load(x + base[:, None] * total + beyond[None, :], mask=there, other=0)
+            b = tl.load(w + rows_of_w[None, :] + k[:, None], mask=wanted[None, :] & (k < fan_in)[:, None], other=0)
+            acc = tl.dot(a, b, acc, out_dtype=tl.int32)
+    else:
+        per_tap = tl.cdiv(channels, DEPTH)
+        for i in range(tl.program_id(2), kernel_y * kernel_x * per_tap, splits):
+            tap, channel = i // per_tap, (i % per_tap) * DEPTH + deep
+            down, across = (tap // kernel_x) * gap_y, (tap % kernel_x) * gap_x
+            y, z = top + down, first + across
+            there = (y >= 0) & (y < height) & (z >= 0) & (z < width) & inside
+            cell = (base + down * width + across) * total + group * channels
+            real = channel < channels
+            a = tl.load(x + cell[:, None] + channel[None, :], mask=there[:, None] & real[None, :], other=0)
+            at = rows_of_w[None, :] + (tap * channels + channel)[:, None]
+            b = tl.load(w + at, mask=wanted[None, :] & real[:, None], other=0)
+            acc = tl.dot(a, b, acc, out_dtype=tl.int32)
+    value = (acc << left) >> right
+    goal = out + row[:, None] * (groups * outs) + (group * outs + column)[None, :]
+    mask = inside[:, None] & wanted[None, :]
+    if MODE == 2:
+        tl.atomic_add(goal, value, mask=mask, sem="relaxed")
+    else:
+        if MODE == 1:
+            value += tl.load(goal, mask=mask, other=0).to(tl.int32)
+        tl.store(goal, value.to(out.dtype.element_ty), mask=mask)
+
+
+@triton.jit
+def _decayed(x, keep):
+    """Return ``x * keep / 4096`` toward zero: 4095 more, before the floor, lifts a negative product to its ceiling."""
+    return ((x.to(tl.int64) * keep + tl.where(x < 0, 4095, 0)) >> 12).to(x.dtype)
+
+
+@triton.jit
+def _advanced(a, u, v, wraps, clips, shift, keep_u, keep_v, threshold, bias):
+    """Return the neurons after one step and whether they fire; :mod:`neurodeploy.neuron` has the equations."""
+    raw = _decayed(u, keep_u) + (a.to(u.dtype) << shift)
+    over, under = raw > 8388608, raw <= -8388608
+    u = tl.where(over, raw - 16777216, tl.where(under, raw + 16777216, raw))
+    free = _decayed(v, keep_v) + u + bias
+    held = tl.minimum(tl.maximum(free, -8388607), 8388607)
+    fired = held > threshold
+    wraps += (over | under).to(tl.int32)
+    clips += (held != free).to(tl.int32)
+    return u, tl.where(fired, 0, held), fired, wraps, clips
+
+
+@triton.jit(do_not_specialize=["steps", "shift", "period"])
+def neurons(
+    a, s, states, kept_u, kept_v, counts, thresholds, keeps_u, keeps_v, biases,
+    steps, cells, period, shift,
+    DRIVEN: tl.constexpr, UNIFORM: tl.constexpr, KEEP_U: tl.constexpr, KEEP_V: tl.constexpr, CELLS: tl.constexpr,
+):  # fmt: skip
+    """Run leaky integrate-and-fire neurons through ``steps`` steps, their u and v in registers.
+
+    a int16 or int32 [steps, cells], sums that ``shift`` turns into state units (unread unless DRIVEN); s int8
+    [steps, cells]; states [2, cells], u and v before and after, int32, or int64 where 32 bits could overflow; kept_u and
+    kept_v int32 [steps, cells]; counts int64 [2], added to: wraps and clips; the four tables [period], indexed by cell
+    modulo period, or [1] where UNIFORM. One program has CELLS neurons.
+    """
+    cell = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
+    mask = cell < cells
+    own = 0 if UNIFORM else cell % period
+    threshold, bias = tl.load(thresholds + own), tl.load(biases + own)
+    keep_u, keep_v = tl.load(keeps_u + own), tl.load(keeps_v + own)
+    u, v = tl.load(states + cell, mask=mask, other=0), tl.load(states + cells + cell, mask=mask, other=0)
+    wraps, clips = tl.zeros((CELLS,), dtype=tl.int32), tl.zeros((CELLS,), dtype=tl.int32)
+    zero = tl.zeros((CELLS,), dtype=tl.int32)
+    # Four steps' sums are read before the first of them is used, so that their latencies overlap.
+    for t in range(0, steps // 4 * 4, 4):
+        at = t * cells + cell
+        a0, a1, a2, a3 = zero, zero, zero, zero
+        if DRIVEN:
+            a0, a1 = tl.load(a + at, mask=mask, other=0), tl.load(a + at + cells, mask=mask, other=0)
+            a2, a3 = tl.load(a + at + 2 * cells, mask=mask, other=0), tl.load(a + at + 3 * cells, mask=mask, other=0)
+        for i in tl.static_range(4):
+            now = a0 if i == 0 else (a1 if i == 1 else (a2 if i == 2 else a3))
+            u, v, fired, wraps, clips = _advanced(now, u, v, wraps, clips, shift, keep_u, keep_v, threshold, bias)
+            tl.store(s + at + i * cells, fired.to(tl.int8), mask=mask)
+            if KEEP_U:
+                tl.store(kept_u + at + i * cells, u.to(tl.int32), mask=mask)
+            if KEEP_V:
+                tl.store(kept_v + at + i * cells, v.to(tl.int32), mask=mask)
+    for t in range(steps // 4 * 4, steps):
+        at = t * cells + cell
+        now = zero
+        if DRIVEN:
+            now = tl.load(a + at, mask=mask, other=0)
+        u, v, fired, wraps, clips = _advanced(now, u, v, wraps, clips, shift, keep_u, keep_v, threshold, bias)
+        tl.store(s + at, fired.to(tl.int8), mask=mask)
+        if KEEP_U:
+            tl.store(kept_u + at, u.to(tl.int32), mask=mask)
+        if KEEP_V:
+            tl.store(kept_v + at, v.to(tl.int32), mask=mask)
+    tl.store(states + cell, u, mask=mask)
+    tl.store(states + cells + cell, v, mask=mask)
+    # Cells beyond the mask have a bias too, and would count.
+    tl.atomic_add(counts, tl.sum(tl.where(mask, wraps, 0)).to(tl.int64), sem="relaxed")
+    tl.atomic_add(counts + 1, tl.sum(tl.where(mask, clips, 0)).to(tl.int64), sem="relaxed")
