@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from neurodeploy.recording import Recording
 
 _BACKENDS = ("emulator", "golden", "lava", "float")
+_DEVICES = ("cpu", "cuda")
 
 
 def _quantities(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -37,6 +38,7 @@ def _quantities(_context: click.Context, _option: click.Parameter, value: str) -
 @click.argument("net", type=click.Path(path_type=Path))
 @click.option("--input", "data", type=click.Path(path_type=Path), required=True, help="Spikes (.npz).")
 @click.option("--backend", type=click.Choice(_BACKENDS), default="emulator", show_default=True)
+@click.option("--device", type=click.Choice(_DEVICES), default="cpu", show_default=True, help="Where --backend runs.")
 @click.option("--compare", "other", type=click.Choice(_BACKENDS), help="Run this backend too, compare every s, u, v.")
 @click.option("--record", default="s", show_default=True, callback=_quantities, help="What to keep: any of s,u,v.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the recording to this .npz.")
@@ -51,6 +53,7 @@ def command(
     net: Path,
     data: Path,
     backend: str,
+    device: str,
     other: str | None,
     record: tuple[str, ...],
     output: Path | None,
@@ -66,7 +69,7 @@ def command(
 
     emulator, golden and lava execute the integer network and agree bit for bit; float executes the graph. --compare
     prints 'equal over N cells', or the first (sample, step, population, neuron) that differs with both values, and then
-    exits 1.
+    exits 1. --device cuda runs the emulator on a GPU, --compare emulator then holds it against the CPU.
     """
     from neurodeploy.comparison import compare
     from neurodeploy.files import refuse_existing
@@ -76,7 +79,7 @@ def command(
     events = open_events(data, samples)
     options = {"target": target, "dt": dt, "semantics": semantics}
     wanted = ("s", "u", "v") if other else record
-    recording = _run(net, backend, events, wanted, options)
+    recording = _run(net, backend, events, wanted, options, device)
     comparison = None
     if other is not None:
         comparison = compare(recording, _run(net, other, events, wanted, options))
@@ -90,13 +93,15 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _run(net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any]) -> Recording:
+def _run(
+    net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any], device: str = "cpu"
+) -> Recording:
     from neurodeploy.simulation import BACKENDS, simulate
 
     reading = {"dt": options["dt"], "semantics": options["semantics"]}
     integer = BACKENDS[backend][1].__name__ == "Network"
     network = open_network(net, **options) if integer else open_graph(net, **reading)
-    return simulate(network, events.spikes, backend, record)
+    return simulate(network, events.spikes, backend, record, device)
 
 
 def _document(

@@ -12,6 +12,7 @@ module                  what it does
 ======================  ================================================================================================
 
 No sum is ever a rounded one. Weights and payloads are split into signed 8-bit digits, whose products the tensor cores
-add in 32-bit integers: exact modulo 2^32, hence exact wherever the sum itself fits, which is proved before a run. No
-float32, TF32 or bfloat16 result is involved, so neither their 24 bits nor Winograd's transforms can lose one.
+add in 32-bit integers. A number's digits are together at most 2.02 times as large as it, so where the sum of |weight x
+payload| stays below 2^25, as is checked before a run, no partial sum of any order reaches 2^28. No float32, TF32 or
+bfloat16 result is involved, so neither their 24 bits nor Winograd's transforms can lose one.
 """

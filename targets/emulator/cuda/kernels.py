@@ -13,59 +13,54 @@ import triton.language as tl
 STORE, ADD, ATOMIC = 0, 1, 2
 
 
-@triton.jit(do_not_specialize=["rows", "splits", "left", "right"])
+@triton.jit(do_not_specialize=["rows", "rounds", "splits", "left", "right"])
 def sums(
-    x, w, out, rows, splits, left, right,
-    channels, height, width, outs, out_height, out_width, groups,
-    kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, gap_y, gap_x,
+    x, w, table, out, rows, rounds, splits, left, right,
+    channels, height, width, outs, out_height, out_width, groups, stride_y, stride_x, pad_y, pad_x,
     FLAT: tl.constexpr, MODE: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     """Write ``(x * w) << left >> right`` of a convolution, as an implicit product of int8 matrices.
 
-    x int8 [frames, height, width, groups * channels]; w int8 [groups, outs, kernel_y, kernel_x, channels]; out int16 or
-    int32 [rows = frames * out_height * out_width, groups * outs]. A tile has ROWS x COLUMNS sums; program axis 0 runs
-    over rows, 1 over groups and columns, 2 over shares of the fan-in. DEPTH of the fan-in are multiplied at a time:
-    FLAT, whatever kernel tap they belong to (few channels), else channels of one tap, which lie side by side.
+    x int8 [frames, height, width, groups * channels]; w int8 [groups, outs, rounds * DEPTH]; out int16 or int32
+    [rows = frames * out_height * out_width, groups * outs]. A tile has ROWS x COLUMNS sums; program axis 0 runs over
+    rows, 1 over groups and columns, 2 over ``splits`` shares of the rounds. In each round DEPTH of the fan-in are
+    multiplied. The table int32 [3, ...] says which, as row and column of the kernel and channel: FLAT [rounds * DEPTH],
+    each for itself (few channels); else [rounds], the first of DEPTH channels side by side, the channel in units of
+    DEPTH. What exceeds the fan-in has weight 0.
     """
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     inside = row < rows
     place = row // out_width
     top = (place % out_height) * stride_y - pad_y
     first = (row % out_width) * stride_x - pad_x
-    base = ((place // out_height) * height + top) * width + first
+    total = groups * channels
     blocks = tl.cdiv(outs, COLUMNS)
     group = tl.program_id(1) // blocks
+    corner = ((place // out_height) * height + top) * width + first
     column = (tl.program_id(1) % blocks) * COLUMNS + tl.arange(0, COLUMNS)
-    fan_in = kernel_y * kernel_x * channels
-    rows_of_w = (group * outs + column) * fan_in
     wanted = column < outs
-    total = groups * channels
-    acc = tl.zeros((ROWS, COLUMNS), dtype=tl.int32)
     deep = tl.arange(0, DEPTH)
-    if FLAT:
-        for start in range(tl.program_id(2) * DEPTH, fan_in, splits * DEPTH):
-            k = start + deep
-            tap = k // channels
-            down, across = (tap // kernel_x) * gap_y, (tap % kernel_x) * gap_x
+    weights = w + ((group * outs + column) * (rounds * DEPTH))[None, :] + deep[:, None]
+    length = rounds * DEPTH if FLAT else rounds
+    acc = tl.zeros((ROWS, COLUMNS), dtype=tl.int32)
+    for i in range(tl.program_id(2), rounds, splits):
+        at = table + (i * DEPTH + deep if FLAT else i)
+        down, across, channel = tl.load(at), tl.load(at + length), tl.load(at + 2 * length)
+        beyond = down * width + across
+        if FLAT:
             y, z = top[:, None] + down[None, :], first[:, None] + across[None, :]
-            there = (y >= 0) & (y < height) & (z >= 0) & (z < width) & inside[:, None] & (k < fan_in)[None, :]
-            beyond = (down * width + across) * total + group * channels + k % channels
-            a = tl.load(x + base[:, None] * total + beyond[None, :], mask=there, other=0)
-            b = tl.load(w + rows_of_w[None, :] + k[:, None], mask=wanted[None, :] & (k < fan_in)[:, None], other=0)
-            acc = tl.dot(a, b, acc, out_dtype=tl.int32)
-    else:
-        per_tap = tl.cdiv(channels, DEPTH)
-        for i in range(tl.program_id(2), kernel_y * kernel_x * per_tap, splits):
-            tap, channel = i // per_tap, (i % per_tap) * DEPTH + deep
-            down, across = (tap // kernel_x) * gap_y, (tap % kernel_x) * gap_x
+            cell = (corner * total)[:, None] + (beyond * total + group * channels + channel)[None, :]
+            # As unsigned numbers, those below 0 are too large.
+            there = (y.to(tl.uint32) < height) & (z.to(tl.uint32) < width) & inside[:, None]
+        else:
             y, z = top + down, first + across
-            there = (y >= 0) & (y < height) & (z >= 0) & (z < width) & inside
-            cell = (base + down * width + across) * total + group * channels
-            real = channel < channels
-            a = tl.load(x + cell[:, None] + channel[None, :], mask=there[:, None] & real[None, :], other=0)
-            at = rows_of_w[None, :] + (tap * channels + channel)[:, None]
-            b = tl.load(w + at, mask=wanted[None, :] & real[:, None], other=0)
-            acc = tl.dot(a, b, acc, out_dtype=tl.int32)
+            inner = channel * DEPTH + deep
+            cell = ((corner + beyond) * total)[:, None] + (group * channels + inner)[None, :]
+            there = (y.to(tl.uint32) < height) & (z.to(tl.uint32) < width) & inside
+            there = there[:, None] & (inner < channels)[None, :]
+        a = tl.load(x + cell, mask=there, other=0)
+        b = tl.load(weights + i * DEPTH, mask=wanted[None, :], other=0)
+        acc = tl.dot(a, b, acc, out_dtype=tl.int32)
     value = (acc << left) >> right
     goal = out + row[:, None] * (groups * outs) + (group * outs + column)[None, :]
     mask = inside[:, None] & wanted[None, :]
@@ -79,20 +74,28 @@ def sums(
 
 @triton.jit
 def _decayed(x, keep):
-    """Return ``x * keep / 4096`` toward zero: 4095 more, before the floor, lifts a negative product to its ceiling."""
-    return ((x.to(tl.int64) * keep + tl.where(x < 0, 4095, 0)) >> 12).to(x.dtype)
+    """Return ``x * keep / 4096`` toward zero; in 32 bits |x| is at most 2^23, and keep 2^12."""
+    if x.dtype == tl.int64:
+        # 4095 more before the floor lifts a negative product to its ceiling.
+        return (x * keep + tl.where(x < 0, 4095, 0)) >> 12
+    # The upper 32 of the product's 64 bits, once it is moved 20 to the left.
+    size = tl.umulhi(tl.abs(x) << 7, keep << 13)
+    return tl.where(x < 0, -size, size)
 
 
 @triton.jit
 def _advanced(a, u, v, wraps, clips, shift, keep_u, keep_v, threshold, bias):
     """Return the neurons after one step and whether they fire; :mod:`neurodeploy.neuron` has the equations."""
     raw = _decayed(u, keep_u) + (a.to(u.dtype) << shift)
-    over, under = raw > 8388608, raw <= -8388608
-    u = tl.where(over, raw - 16777216, tl.where(under, raw + 16777216, raw))
+    if u.dtype == tl.int64:
+        u = tl.where(raw > 8388608, raw - 16777216, tl.where(raw <= -8388608, raw + 16777216, raw))
+    else:
+        # In 32 bits raw is never more than one range of 2^24 away: a wrap is the remainder, in (-2^23, 2^23].
+        u = ((raw + 8388607) & 16777215) - 8388607
     free = _decayed(v, keep_v) + u + bias
     held = tl.minimum(tl.maximum(free, -8388607), 8388607)
     fired = held > threshold
-    wraps += (over | under).to(tl.int32)
+    wraps += (u != raw).to(tl.int32)
     clips += (held != free).to(tl.int32)
     return u, tl.where(fired, 0, held), fired, wraps, clips
 
@@ -106,9 +109,9 @@ def neurons(
     """Run leaky integrate-and-fire neurons through ``steps`` steps, their u and v in registers.
 
     a int16 or int32 [steps, cells], sums that ``shift`` turns into state units (unread unless DRIVEN); s int8
-    [steps, cells]; states [2, cells], u and v before and after, int32, or int64 where 32 bits could overflow; kept_u and
-    kept_v int32 [steps, cells]; counts int64 [2], added to: wraps and clips; the four tables [period], indexed by cell
-    modulo period, or [1] where UNIFORM. One program has CELLS neurons.
+    [steps, cells]; states [2, cells], u and v before and after, int32, or int64 where 32 bits could overflow; kept_u
+    and kept_v int32 [steps, cells]; counts int64 [2], added to: wraps and clips; the four tables [period], indexed by
+    cell modulo period, or [1] where UNIFORM. One program has CELLS neurons.
     """
     cell = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
     mask = cell < cells

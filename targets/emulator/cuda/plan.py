@@ -1,8 +1,8 @@
 """A network prepared for layer-wise execution: groups in running order, and weights as signed 8-bit digits.
 
-A population runs all its steps at once when nothing it sends comes back to it. Populations on a common loop form a group
-that runs block by block: in the order of its members, only projections that point backward wait for an earlier block,
-so a block is as long as the shortest lag among them; 1 in most networks.
+A population runs all its steps at once when nothing it sends comes back to it. Populations on a common loop form a
+group that runs block by block: in the order of its members, only projections that point backward wait for an earlier
+block, so a block is as long as the shortest lag among them; 1 in most networks.
 
 Cells of a (C, H, W) part are laid out channel-last, as in :mod:`neurodeploy.targets.emulator.program`.
 """
@@ -153,10 +153,16 @@ def make_plan(network: Network) -> Plan:
     """Return the plan of a network."""
     layers = {population.name: _layer(network, population) for population in network.populations}
     groups = tuple(_group([layers[name] for name in names], network) for names in _components(network))
-    parts = [*network.ports, *network.populations]
+    parts: list[Port | Population] = [*network.ports, *network.populations]
     history = {part.name: max((network.lag(p) for p in network.out_of(part.name)), default=0) for part in parts}
-    bound = max((layer.bound({}) << (layer.shift - STATE_SHIFT) for layer in layers.values()), default=0)
-    return Plan(network.ports, groups, history, INPUT_LIMIT // max(bound, 1))
+    bounds = (sum(_register(p) for p in network.into(population.name)) for population in network.populations)
+    return Plan(network.ports, groups, history, INPUT_LIMIT // max(1, *bounds))
+
+
+def _register(projection: Projection) -> int:
+    """Return the largest |sum| that spikes of payload 1 make while it is formed, before a right shift."""
+    weight = np.abs(projection.connection.weight.astype(np.int64))
+    return int(weight.reshape(len(weight), -1).sum(axis=1).max(initial=0)) << max(projection.weight_exponent, 0)
 
 
 def _components(network: Network) -> list[list[str]]:
@@ -249,9 +255,11 @@ def _matrix(connection: Connection, source: Shape, target: Shape) -> tuple[Int64
         block[:, i, ..., i, :] = np.moveaxis(by_group[:, i], 2, -1)
     geometry = Geometry(
         merged * per_group,
-        *source[1:],
+        source[1],
+        source[2],
         merged * (outs // groups),
-        *target[1:],
+        target[1],
+        target[2],
         (weight.shape[2], weight.shape[3]),
         connection.stride,
         connection.padding,
@@ -268,7 +276,7 @@ def _merged(groups: int, outs: int) -> int:
 
 def digits(values: Int64) -> Int8:
     """Return int8 [digits, *shape], at least one, with ``sum digits[i] * 256^i`` the values."""
-    rest, found = values, []
+    rest, found = values, list[Int8]()
     while not found or rest.any():
         low = ((rest + 128) & 255) - 128
         found.append(low.astype(np.int8))

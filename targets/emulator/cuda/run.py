@@ -62,7 +62,9 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
             _download(session, plan, kept, rows, part)
         counts += np.array(list(session.counts().values()), dtype=np.int64)
     names = [layer.population.name for layer in plan.layers]
-    arranged = {q: {p.name: _in_torch_order(arrays[p.name], p) for p in network.populations} for q, arrays in kept.items()}
+    arranged = {
+        q: {p.name: _in_torch_order(arrays[p.name], p) for p in network.populations} for q, arrays in kept.items()
+    }
     return Recording(
         samples=samples,
         steps=steps,

@@ -21,7 +21,7 @@ from neurodeploy.network import Connection, Convolution, Dense, Lif, Network, Po
 from neurodeploy.targets.emulator import golden
 from neurodeploy.targets.emulator.cuda import lif, synapses
 from neurodeploy.targets.emulator.cuda.device import Device
-from neurodeploy.targets.emulator.cuda.plan import channel_last, digits, make_plan
+from neurodeploy.targets.emulator.cuda.plan import Layer, channel_last, digits, make_plan
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,10 +58,10 @@ def approved(device: Device) -> frozenset[str]:
 
 
 def _holds(check: Callable[[str, Device], bool], name: str, device: Device) -> bool:
-    """Return whether a check is passed; a kernel that does not compile or launch passes none."""
+    """Return whether a check is passed; a kernel that does not compile or launch passes none, whatever it raises."""
     try:
         return check(name, device)
-    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+    except Exception as error:  # noqa: BLE001
         warnings.warn(f"{name or 'neurons'}: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=3)
         return False
 
@@ -138,7 +138,7 @@ def _neurons_equal(_way: str, device: Device) -> bool:
     return all(_steps_equal(device, layer, model, a, start, wide=wide) for wide in (False, True))
 
 
-def _steps_equal(device: Device, layer: lif.Layer, model: Lif, a: Int64, start: Int64, *, wide: bool) -> bool:
+def _steps_equal(device: Device, layer: Layer, model: Lif, a: Int64, start: Int64, *, wide: bool) -> bool:
     def on_device(values: Int64, dtype: torch.dtype) -> Tensor:
         return torch.from_numpy(values.copy()).to(device.name, dtype)
 

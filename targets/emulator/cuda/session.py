@@ -1,8 +1,8 @@
 """The buffers of some samples and steps on the device, and how one window of steps runs through them.
 
 Every part keeps int8 spikes [digits, history + window, samples, cells]: a projection of lag L reads the rows L before
-those it writes, the first rows being the last ones of the window before. A window that runs a second time is recorded as
-a CUDA graph, so that hundreds of small launches cost one.
+those it writes, the first rows being the last ones of the window before. A full window that runs a second time is
+recorded as a CUDA graph, so that hundreds of small launches cost one.
 """
 
 from __future__ import annotations
@@ -105,10 +105,12 @@ class Session:
         plan, name = engine.plan, engine.device.name
         samples, window = extent.samples, extent.window
         self._parts: dict[str, Tensor] = {}
-        for part in (*plan.ports, *(layer.population for layer in plan.layers)):
+        parts: list[Port | Population] = [*plan.ports, *(layer.population for layer in plan.layers)]
+        for part in parts:
             shape = (digits_of(self._payloads.get(part.name, 1)), plan.history[part.name] + window, samples)
             self._parts[part.name] = torch.zeros(*shape, _size(part), dtype=torch.int8, device=name)
         self._tables, self._states, self._kept = {}, {}, {}
+        self._rows = {layer.population.name: i for i, layer in enumerate(plan.layers)}
         self._counts = torch.zeros(len(plan.layers), 2, dtype=torch.int64, device=name)
         for layer in plan.layers:
             population, wide = layer.population, layer.wide(self._payloads)
@@ -157,7 +159,7 @@ class Session:
         return {layer.population.name: (a, b) for layer, (a, b) in zip(self.engine.plan.layers, rows, strict=True)}
 
     def advance(self, steps: int) -> None:
-        """Run the steps that were loaded; a full window from its third time on, as one graph."""
+        """Run the steps that were loaded; a full window from its second time on, as one graph."""
         if steps == self.extent.window and not self.engine.device.interpreted:
             self._runs += 1
             if self._runs == 2:
@@ -217,17 +219,13 @@ class Session:
             return None
         engine, frames = self.engine, block * self.extent.samples
         loaded = engine.loaded[layer.population.name]
-        shared = any(synapses.splits(one, n, engine.device) > 1 for one in loaded for n in {frames, self._frames(steps)})
+        lengths = {frames, steps * self.extent.samples}
+        shared = any(synapses.splits(one, n, engine.device) > 1 for one in loaded for n in lengths)
         narrow = layer.bound(self._payloads) <= _INT16 and not shared
         shape = (steps, self.extent.samples, layer.population.size)
         return torch.empty(shape, dtype=torch.int16 if narrow else torch.int32, device=engine.device.name)
 
-    def _frames(self, steps: int) -> int:
-        return steps * self.extent.samples
-
-    def _add(
-        self, layer: Layer, sums: Tensor | None, rows: slice, which: Collection[int], *, first: bool
-    ) -> None:
+    def _add(self, layer: Layer, sums: Tensor | None, rows: slice, which: Collection[int], *, first: bool) -> None:
         """Add what some of a layer's synapses deliver in some steps."""
         engine = self.engine
         for i in which:
@@ -244,7 +242,7 @@ class Session:
         history = self.engine.plan.history[name]
         s = self._parts[name][0, history + rows.start : history + rows.stop]
         kept = tuple(None if tensor is None else tensor[rows] for tensor in self._kept[name])
-        counts = self._counts[[one.population.name for one in self.engine.plan.layers].index(name)]
+        counts = self._counts[self._rows[name]]
         lif.advance(
             self._tables[name], None if sums is None else sums[rows], s, self._states[name], kept, counts, device
         )

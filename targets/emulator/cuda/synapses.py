@@ -1,21 +1,22 @@
 """Sums of synapses on the device: three ways that are all exact, and the choice among them.
 
-==========  ============================================================================  =============================
-way         how                                                                           exact because
-==========  ============================================================================  =============================
-``matrix``  ``torch._int_mm``: the vendor's int8 matrix product; large dense layers        8-bit factors, 32-bit sums
-``tiles``   :func:`kernels.sums`, int8 tensor cores; convolutions and the rest             the same
-``double``  float64 matrix products, one kernel tap at a time; where ``tiles`` fails       every partial sum is below 2^53
-==========  ============================================================================  =============================
+==========  ==========================================================================  ==============================
+way         how                                                                         exact because
+==========  ==========================================================================  ==============================
+``matrix``  ``torch._int_mm``: the vendor's int8 matrix product; large dense layers     8-bit factors, 32-bit sums
+``tiles``   :func:`kernels.sums`, int8 tensor cores; convolutions and the rest          the same
+``double``  float64 matrix products, one kernel tap at a time; where ``tiles`` fails    every partial sum is below 2^53
+==========  ==========================================================================  ==============================
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from neurodeploy.targets.emulator.cuda import kernels
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: The matrix way pays off from this many weights on, and takes no fewer rows.
 _MATRIX_WEIGHTS, _MATRIX_ROWS = 1 << 16, 17
+#: Rows of a tile where there are enough to fill the device, and where not.
+_TALL, _SHORT = 128, 16
 #: Rows of a tile under the interpreter, where an operation costs the same whatever its size.
 _INTERPRETED = 1024
 #: Fan-in tiles below which a program's share is not split further.
@@ -35,41 +38,78 @@ _SHARE = 4
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A synapse on the device; ``weight`` int8 [digits, groups, outs, fan-in]."""
+    """A synapse on the device.
+
+    Attributes
+    ----------
+    weight : int8 [digits, groups, outs, fan-in].
+    blocks : int8 [digits, groups, outs, rounds * depth], the same in the order of the kernel's rounds.
+    table : int32 [3, rounds * depth or rounds], see :func:`kernels.sums`.
+    """
 
     synapse: Synapse
+    flat: bool
+    depth: int
+    rounds: int
     weight: Tensor
+    blocks: Tensor
+    table: Tensor
 
 
 def load(synapse: Synapse, device: Device) -> Loaded:
     """Return the synapse with its weights on the device."""
-    return Loaded(synapse, torch.from_numpy(np.ascontiguousarray(synapse.digits)).to(device.name))
+    geometry = synapse.geometry
+    flat = geometry.channels < 16 and geometry.fan_in > geometry.channels
+    depth = _depth(geometry, flat)
+    per_tap = -(-(geometry.fan_in if flat else geometry.channels) // depth)
+    taps = synapse.digits if flat else synapse.digits.reshape(*synapse.digits.shape[:3], -1, geometry.channels)
+    missing = per_tap * depth - taps.shape[-1]
+    blocks = np.pad(taps, [(0, 0)] * (taps.ndim - 1) + [(0, missing)]).reshape(*synapse.digits.shape[:3], -1)
+    table = _table(geometry, flat, per_tap, per_tap * depth)
+    arrays = (synapse.digits, blocks, table)
+    tensors = [torch.from_numpy(np.ascontiguousarray(values)).to(device.name) for values in arrays]
+    return Loaded(synapse, flat, depth, blocks.shape[-1] // depth, tensors[0], tensors[1], tensors[2])
+
+
+def _depth(geometry: Geometry, flat: bool) -> int:
+    """Return how much of the fan-in is multiplied at a time; int8 matrix units take 32 at least."""
+    along, deepest = (geometry.fan_in, 64) if flat else (geometry.channels, 128)
+    return next(n for n in (32, 64, 128) if along <= n or n == deepest)
+
+
+def _table(geometry: Geometry, flat: bool, per_tap: int, length: int) -> npt.NDArray[np.int32]:
+    """Return row and column of the kernel, as cells of the source, and channel of every weight, or of every round."""
+    (kernel_y, kernel_x), (gap_y, gap_x) = geometry.kernel, geometry.dilation
+    inner = geometry.channels if flat else per_tap
+    y, x, channel = np.meshgrid(
+        np.arange(kernel_y) * gap_y, np.arange(kernel_x) * gap_x, np.arange(inner), indexing="ij"
+    )
+    table = np.stack([y.ravel(), x.ravel(), channel.ravel()])
+    if flat:
+        table = np.pad(table, ((0, 0), (0, length - table.shape[1])))
+    return table.astype(np.int32)
 
 
 @dataclass(frozen=True)
 class Tile:
     """How a launch of :func:`kernels.sums` is cut."""
 
-    flat: bool
     rows: int
     columns: int
-    depth: int
-    splits: int
     grid: tuple[int, int]
+    splits: int
 
 
-def cut(geometry: Geometry, rows: int, device: Device) -> Tile:
+def cut(loaded: Loaded, rows: int, device: Device) -> Tile:
     """Return tiles that fill the device; one of few shapes, so that few kernels are compiled."""
-    flat = geometry.channels < 16 and geometry.fan_in > geometry.channels
+    geometry = loaded.synapse.geometry
     columns = next(n for n in (16, 32, 64) if geometry.outs <= n or n == 64)
-    along = geometry.fan_in if flat else geometry.channels
-    depth = next(n for n in (32, 64, 128) if along <= n or n == (64 if flat else 128))
     across = -(-geometry.outs // columns) * geometry.groups
-    height = _INTERPRETED if device.interpreted else 64 if rows * across >= 64 * device.processors else 16
-    programs = -(-rows // height) * across
-    deep = -(-along // depth) * (1 if flat else geometry.kernel[0] * geometry.kernel[1])
-    splits = max(1, min(deep // _SHARE, 2 * device.processors // programs))
-    return Tile(flat, height, columns, depth, splits, (-(-rows // height), across))
+    full = rows * across >= 2 * _TALL * device.processors
+    tall = _INTERPRETED if device.interpreted else _TALL if full else _SHORT
+    programs = -(-rows // tall) * across
+    splits = max(1, min(loaded.rounds // _SHARE, 2 * device.processors // programs))
+    return Tile(tall, columns, (-(-rows // tall), across), splits)
 
 
 def way(loaded: Loaded, payload_digits: int, frames: int, approved: Collection[str]) -> str:
@@ -115,7 +155,7 @@ def add(
 def splits(loaded: Loaded, frames: int, device: Device) -> int:
     """Return among how many programs one sum is shared; more than 1 needs int32 sums."""
     geometry = loaded.synapse.geometry
-    tile = cut(geometry, frames * geometry.out_height * geometry.out_width, device)
+    tile = cut(loaded, frames * geometry.out_height * geometry.out_width, device)
     return tile.splits if loaded.synapse.exponent >= 0 else 1
 
 
@@ -148,18 +188,15 @@ def _tiles(
 ) -> None:
     g = loaded.synapse.geometry
     rows = x.shape[0] * x.shape[1] * g.out_height * g.out_width
-    tile = cut(g, rows, device)
+    tile = cut(loaded, rows, device)
     many = splits(loaded, x.shape[0] * x.shape[1], device) if out.dtype == torch.int32 else 1
     mode = kernels.ATOMIC if many > 1 else kernels.STORE if first else kernels.ADD
     if mode == kernels.ATOMIC and first:
         out.zero_()
-    extents: tuple[Any, ...] = (
-        g.channels, g.height, g.width, g.outs, g.out_height, g.out_width, g.groups,
-        *g.kernel, *g.stride, *g.padding, *g.dilation,
-    )  # fmt: skip
     kernels.sums[(*tile.grid, many)](
-        x, loaded.weight[i], out, rows, many, *shifts, *extents,
-        FLAT=tile.flat, MODE=mode, ROWS=tile.rows, COLUMNS=tile.columns, DEPTH=tile.depth,
+        x, loaded.blocks[i], loaded.table, out, rows, loaded.rounds, many, *shifts,
+        g.channels, g.height, g.width, g.outs, g.out_height, g.out_width, g.groups, *g.stride, *g.padding,
+        FLAT=loaded.flat, MODE=mode, ROWS=tile.rows, COLUMNS=tile.columns, DEPTH=loaded.depth,
     )  # fmt: skip
 
 
