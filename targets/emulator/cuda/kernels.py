@@ -1,7 +1,8 @@
 """The two Triton kernels. Extents and step counts are run-time arguments: only types, tiles and flags compile anew.
 
 All offsets are 32-bit: :mod:`neurodeploy.targets.emulator.cuda.session` cuts samples and steps so that no buffer has
-2^31 cells.
+2^29 cells. Of Triton's library only what is built in is called: its jitted functions (``sum``, ``cdiv``) stay compiled
+ones where Triton was imported before its interpreter was asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ import triton.language as tl
 STORE, ADD, ATOMIC = 0, 1, 2
 
 
-@triton.jit(do_not_specialize=["rows", "rounds", "splits", "left", "right"])
+#: Extents of which it matters neither that they are 1 nor that 16 divides them; ``channels`` and ``outs`` are not among
+#: them, for where 16 divides those, 16 cells are read and written at a time.
+_ANY = ["rows", "rounds", "splits", "left", "right", "height", "width", "out_height", "out_width", "groups"]
+_ANY += ["stride_y", "stride_x", "pad_y", "pad_x"]
+
+
+@triton.jit(do_not_specialize=_ANY)
 def sums(
     x, w, table, out, rows, rounds, splits, left, right,
     channels, height, width, outs, out_height, out_width, groups, stride_y, stride_x, pad_y, pad_x,
@@ -34,7 +41,7 @@ def sums(
     top = (place % out_height) * stride_y - pad_y
     first = (row % out_width) * stride_x - pad_x
     total = groups * channels
-    blocks = tl.cdiv(outs, COLUMNS)
+    blocks = (outs + COLUMNS - 1) // COLUMNS
     group = tl.program_id(1) // blocks
     corner = ((place // out_height) * height + top) * width + first
     column = (tl.program_id(1) % blocks) * COLUMNS + tl.arange(0, COLUMNS)
@@ -42,7 +49,7 @@ def sums(
     deep = tl.arange(0, DEPTH)
     weights = w + ((group * outs + column) * (rounds * DEPTH))[None, :] + deep[:, None]
     length = rounds * DEPTH if FLAT else rounds
-    acc = tl.zeros((ROWS, COLUMNS), dtype=tl.int32)
+    acc = tl.full((ROWS, COLUMNS), 0, dtype=tl.int32)
     for i in range(tl.program_id(2), rounds, splits):
         at = table + (i * DEPTH + deep if FLAT else i)
         down, across, channel = tl.load(at), tl.load(at + length), tl.load(at + 2 * length)
@@ -95,32 +102,33 @@ def _advanced(a, u, v, wraps, clips, shift, keep_u, keep_v, threshold, bias):
     free = _decayed(v, keep_v) + u + bias
     held = tl.minimum(tl.maximum(free, -8388607), 8388607)
     fired = held > threshold
-    wraps += (u != raw).to(tl.int32)
-    clips += (held != free).to(tl.int32)
+    wraps += (u != raw).to(wraps.dtype)
+    clips += (held != free).to(clips.dtype)
     return u, tl.where(fired, 0, held), fired, wraps, clips
 
 
 @triton.jit(do_not_specialize=["steps", "shift", "period"])
 def neurons(
-    a, s, states, kept_u, kept_v, counts, thresholds, keeps_u, keeps_v, biases,
+    a, s, states, kept_u, kept_v, thresholds, keeps_u, keeps_v, biases,
     steps, cells, period, shift,
     DRIVEN: tl.constexpr, UNIFORM: tl.constexpr, KEEP_U: tl.constexpr, KEEP_V: tl.constexpr, CELLS: tl.constexpr,
 ):  # fmt: skip
     """Run leaky integrate-and-fire neurons through ``steps`` steps, their u and v in registers.
 
     a int16 or int32 [steps, cells], sums that ``shift`` turns into state units (unread unless DRIVEN); s int8
-    [steps, cells]; states [2, cells], u and v before and after, int32, or int64 where 32 bits could overflow; kept_u
-    and kept_v int32 [steps, cells]; counts int64 [2], added to: wraps and clips; the four tables [period], indexed by
-    cell modulo period, or [1] where UNIFORM. One program has CELLS neurons.
+    [steps, cells]; states [4, cells], before and after: u, v, wraps and clips so far, int32, or int64 where 32 bits
+    could overflow; kept_u and kept_v int32 [steps, cells]; the four tables [period], indexed by cell modulo period, or
+    [1] where UNIFORM. One program has CELLS neurons.
     """
     cell = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
     mask = cell < cells
     own = 0 if UNIFORM else cell % period
     threshold, bias = tl.load(thresholds + own), tl.load(biases + own)
     keep_u, keep_v = tl.load(keeps_u + own), tl.load(keeps_v + own)
-    u, v = tl.load(states + cell, mask=mask, other=0), tl.load(states + cells + cell, mask=mask, other=0)
-    wraps, clips = tl.zeros((CELLS,), dtype=tl.int32), tl.zeros((CELLS,), dtype=tl.int32)
-    zero = tl.zeros((CELLS,), dtype=tl.int32)
+    mine = states + cell
+    u, v = tl.load(mine, mask=mask, other=0), tl.load(mine + cells, mask=mask, other=0)
+    wraps, clips = tl.load(mine + 2 * cells, mask=mask, other=0), tl.load(mine + 3 * cells, mask=mask, other=0)
+    zero = tl.full((CELLS,), 0, dtype=tl.int32)
     # Four steps' sums are read before the first of them is used, so that their latencies overlap.
     for t in range(0, steps // 4 * 4, 4):
         at = t * cells + cell
@@ -147,8 +155,7 @@ def neurons(
             tl.store(kept_u + at, u.to(tl.int32), mask=mask)
         if KEEP_V:
             tl.store(kept_v + at, v.to(tl.int32), mask=mask)
-    tl.store(states + cell, u, mask=mask)
-    tl.store(states + cells + cell, v, mask=mask)
-    # Cells beyond the mask have a bias too, and would count.
-    tl.atomic_add(counts, tl.sum(tl.where(mask, wraps, 0)).to(tl.int64), sem="relaxed")
-    tl.atomic_add(counts + 1, tl.sum(tl.where(mask, clips, 0)).to(tl.int64), sem="relaxed")
+    tl.store(mine, u, mask=mask)
+    tl.store(mine + cells, v, mask=mask)
+    tl.store(mine + 2 * cells, wraps, mask=mask)
+    tl.store(mine + 3 * cells, clips, mask=mask)

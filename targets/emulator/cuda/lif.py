@@ -41,24 +41,22 @@ def load(layer: Layer, device: Device, *, wide: bool) -> Tables:
 
 
 def advance(
-    tables: Tables, a: Tensor | None, s: Tensor, states: Tensor, kept: tuple[Tensor | None, ...], counts: Tensor,
-    device: Device,
-) -> None:  # fmt: skip
+    tables: Tables, a: Tensor | None, s: Tensor, states: Tensor, kept: tuple[Tensor | None, ...], device: Device
+) -> None:
     """Run a population through the steps of ``s``.
 
     Parameters
     ----------
     a : sums of synapses, int16 or int32 [steps, samples, size]; None where nothing is connected.
     s : int8 [steps, samples, size], written.
-    states : int32 or int64 [2, samples * size]: u and v, updated.
+    states : int32 or int64 [4, samples * size], updated: u, v, and how many updates wrapped u and saturated v.
     kept : where to write u and v of every step, int32 like ``s``, or None.
-    counts : int64 [2], wraps and clips are added.
     """
     steps, cells = len(s), states.shape[1]
     width = _INTERPRETED if device.interpreted else _MANY if cells >= _MANY * device.processors else _FEW
     kept_u, kept_v = kept
     kernels.neurons[(-(-cells // width),)](
-        s if a is None else a, s, states, s if kept_u is None else kept_u, s if kept_v is None else kept_v, counts,
+        s if a is None else a, s, states, s if kept_u is None else kept_u, s if kept_v is None else kept_v,
         *tables.tensors, steps, cells, tables.period, tables.shift,
         DRIVEN=a is not None, UNIFORM=tables.period == 1, KEEP_U=kept_u is not None, KEEP_V=kept_v is not None,
         CELLS=width, num_warps=2 if width == _MANY else 1,

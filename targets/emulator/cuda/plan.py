@@ -128,7 +128,7 @@ class Plan:
     Attributes
     ----------
     history : part -> how many earlier steps of it are still needed.
-    exact_payload : the largest spike payload at which every sum fits its 32-bit register.
+    exact_payload : the largest spike payload of a port at which every sum fits its 32-bit register.
     """
 
     ports: tuple[Port, ...]
@@ -155,8 +155,18 @@ def make_plan(network: Network) -> Plan:
     groups = tuple(_group([layers[name] for name in names], network) for names in _components(network))
     parts: list[Port | Population] = [*network.ports, *network.populations]
     history = {part.name: max((network.lag(p) for p in network.out_of(part.name)), default=0) for part in parts}
-    bounds = (sum(_register(p) for p in network.into(population.name)) for population in network.populations)
-    return Plan(network.ports, groups, history, INPUT_LIMIT // max(1, *bounds))
+    return Plan(network.ports, groups, history, _exact_payload(network))
+
+
+def _exact_payload(network: Network) -> int:
+    """Return what ports may send at most, where all populations send 1."""
+    ports = {port.name for port in network.ports}
+    allowed = [INPUT_LIMIT]
+    for population in network.populations:
+        sums = [(p.source in ports, _register(p)) for p in network.into(population.name)]
+        from_ports = sum(largest for given, largest in sums if given)
+        allowed.append((INPUT_LIMIT - sum(largest for given, largest in sums if not given)) // max(from_ports, 1))
+    return min(allowed)
 
 
 def _register(projection: Projection) -> int:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 Spikes = npt.NDArray[np.integer[Any]]
 
-#: No buffer may have so many cells: the kernels count them in 32 bits.
-_CELLS = (1 << 31) - 1
-#: Memory that samples are cut to: beyond it a larger batch is no faster.
-_BUDGET = 1 << 30
+#: Cells of a buffer at most: the kernels count in 32 bits, and in rows of four.
+_CELLS = (1 << 29) - 1
+#: Bytes that samples and steps are cut to: beyond it a larger batch is no faster.
+BUDGET = 1 << 30
 
 _ENGINES: weakref.WeakKeyDictionary[Network, Engine] = weakref.WeakKeyDictionary()
 
@@ -92,9 +92,8 @@ def engine_of(network: Network) -> Engine:
 
 
 def fit(
-    plan: Plan, device: Device, wanted: tuple[int, int], payloads: Mapping[str, int], record: Collection[str],
-    budget: int = _BUDGET,
-) -> Extent:  # fmt: skip
+    plan: Plan, device: Device, wanted: tuple[int, int], payloads: Mapping[str, int], record: Collection[str]
+) -> Extent:
     """Return how many samples and steps run at once: as many as fit, all steps before more samples."""
     from neurodeploy.targets.emulator.cuda import session
 
@@ -103,7 +102,7 @@ def fit(
     keep = {"keep_u": "u" in record, "keep_v": "v" in record}
     each = session.bytes_per_step(plan, session.Extent(1, 1, graded, **keep))
     history = max(plan.history.values(), default=0)
-    budget = max(1, min(budget, device.free_bytes()))
+    budget = max(1, min(BUDGET, device.free_bytes()))
     cells = _CELLS // session.largest_part(plan)
     window = max(1, min(steps, budget // each - history, cells - history))
     together = max(1, min(samples, budget // (each * (window + history)), cells // (window + history)))

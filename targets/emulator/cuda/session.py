@@ -110,13 +110,11 @@ class Session:
             shape = (digits_of(self._payloads.get(part.name, 1)), plan.history[part.name] + window, samples)
             self._parts[part.name] = torch.zeros(*shape, _size(part), dtype=torch.int8, device=name)
         self._tables, self._states, self._kept = {}, {}, {}
-        self._rows = {layer.population.name: i for i, layer in enumerate(plan.layers)}
-        self._counts = torch.zeros(len(plan.layers), 2, dtype=torch.int64, device=name)
         for layer in plan.layers:
             population, wide = layer.population, layer.wide(self._payloads)
             self._tables[population.name] = lif.load(layer, engine.device, wide=wide)
             dtype = torch.int64 if wide else torch.int32
-            self._states[population.name] = torch.zeros(2, samples * population.size, dtype=dtype, device=name)
+            self._states[population.name] = torch.zeros(4, samples * population.size, dtype=dtype, device=name)
             self._kept[population.name] = tuple(
                 torch.empty(window, samples, population.size, dtype=torch.int32, device=name) if wanted else None
                 for wanted in (extent.keep_u, extent.keep_v)
@@ -126,7 +124,7 @@ class Session:
 
     def clear(self) -> None:
         """Forget all state, as before a sample's first step."""
-        for tensor in (*self._parts.values(), *self._states.values(), self._counts):
+        for tensor in (*self._parts.values(), *self._states.values()):
             tensor.zero_()
 
     def load(self, port: Port, values: Tensor) -> None:
@@ -155,8 +153,8 @@ class Session:
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return population -> wraps and clips since :meth:`clear`."""
-        rows = self._counts.cpu().tolist()
-        return {layer.population.name: (a, b) for layer, (a, b) in zip(self.engine.plan.layers, rows, strict=True)}
+        counted = {name: states[2:].sum(dim=1, dtype=torch.int64).tolist() for name, states in self._states.items()}
+        return {name: (wraps, clips) for name, (wraps, clips) in counted.items()}
 
     def advance(self, steps: int) -> None:
         """Run the steps that were loaded; a full window from its second time on, as one graph."""
@@ -242,7 +240,4 @@ class Session:
         history = self.engine.plan.history[name]
         s = self._parts[name][0, history + rows.start : history + rows.stop]
         kept = tuple(None if tensor is None else tensor[rows] for tensor in self._kept[name])
-        counts = self._counts[self._rows[name]]
-        lif.advance(
-            self._tables[name], None if sums is None else sums[rows], s, self._states[name], kept, counts, device
-        )
+        lif.advance(self._tables[name], None if sums is None else sums[rows], s, self._states[name], kept, device)
