@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from neurodeploy.simulation import Simulated
 
 _BACKENDS = ("emulator", "golden", "lava", "netx", "onnx", "float")
+_DEVICES = ("cpu", "cuda")
 
 
 def _quantities(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -38,6 +39,7 @@ def _quantities(_context: click.Context, _option: click.Parameter, value: str) -
 @click.argument("net", type=click.Path(path_type=Path))
 @click.option("--input", "data", type=click.Path(path_type=Path), required=True, help="Spikes (.npz).")
 @click.option("--backend", type=click.Choice(_BACKENDS), default="emulator", show_default=True)
+@click.option("--device", type=click.Choice(_DEVICES), default="cpu", show_default=True, help="Where --backend runs.")
 @click.option("--compare", "other", type=click.Choice(_BACKENDS), help="Run this backend too, compare every s, u, v.")
 @click.option("--record", default="s", show_default=True, callback=_quantities, help="What to keep: any of s,u,v.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the recording to this .npz.")
@@ -54,6 +56,7 @@ def command(
     net: Path,
     data: Path,
     backend: str,
+    device: str,
     other: str | None,
     record: tuple[str, ...],
     output: Path | None,
@@ -67,7 +70,7 @@ def command(
 
     emulator, golden, lava and onnx execute the integer network and agree bit for bit; netx loads a .net with lava-dl
     itself; float executes the graph. --compare prints 'equal over N cells', or the first (sample, step, population,
-    neuron) that differs with both values, and then exits 1.
+    neuron) that differs with both values, and then exits 1. --device cuda runs the emulator on a GPU.
 
     With --reset-interval, population k, counted from 0, clears its state before its update in every step t, counted
     from 1, in which t and 1+k+K leave the same remainder of R: the schedule of lava-dl's netx.
@@ -79,7 +82,7 @@ def command(
         refuse_existing(output, force=force)
     events = open_events(data, samples)
     wanted = ("s", "u", "v") if other else record
-    recording = _run(net, backend, events, wanted, options)
+    recording = _run(net, backend, events, wanted, options, device)
     comparison = None
     if other is not None:
         comparison = compare(recording, _run(net, other, events, wanted, options))
@@ -93,7 +96,9 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _run(net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any]) -> Recording:
+def _run(
+    net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any], device: str = "cpu"
+) -> Recording:
     from neurodeploy.errors import UsageError
     from neurodeploy.simulation import BACKENDS, simulate, with_resets
 
@@ -101,9 +106,8 @@ def _run(net: Path, backend: str, events: Events, record: Collection[str], optio
     if interval is None and offset is not None:
         raise UsageError("--reset-offset", "shifts a schedule of resets, there is none", "give --reset-interval too")
     network = _OPENERS[BACKENDS[backend][1].__name__](net, options)
-    return simulate(
-        with_resets(network, interval, offset or 0) if interval else network, events.spikes, backend, record
-    )
+    network = with_resets(network, interval, offset or 0) if interval else network
+    return simulate(network, events.spikes, backend, record, device)
 
 
 def _integer(net: Path, options: dict[str, Any]) -> Simulated:
