@@ -205,9 +205,8 @@ def _kind(projection: Projection) -> str:
 
 
 def _parameter_sets(network: Network, population: Population) -> Counts:
-    """Return which set of (threshold, decays) each neuron has, from 0; axes without variation have length 1."""
-    neuron = population.neuron
-    parts = np.broadcast_arrays(neuron.threshold, neuron.current_decay, neuron.voltage_decay)
+    """Return which set of parameters, all but the bias, each neuron has, from 0; axes without variation are 1 long."""
+    parts = np.broadcast_arrays(*(values for name, values in population.neuron.arrays.items() if name != "bias"))
     shape = (1,) * (len(population.shape) - parts[0].ndim) + parts[0].shape
     _, sets = np.unique(np.stack([part.reshape(-1) for part in parts]), axis=1, return_inverse=True)
     sets = sets.astype(np.int64).reshape(shape)

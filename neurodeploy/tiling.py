@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.network import Convolution, Projection, Shape
+from neurodeploy.network import Convolution, Projection, Shape, Sparse
 
 Counts = npt.NDArray[np.int64]
 Range = tuple[int, int]
@@ -206,13 +206,62 @@ class ConvolutionFan:
         return ordered.reshape(source.count, self.target.count)
 
 
-Fan = DenseFan | ConvolutionFan
+class SparseFan:
+    """The reach of sparse synapses, counted one by one."""
+
+    def __init__(self, connection: Sparse, target: Tiling) -> None:
+        self.connection, self.target = connection, target
+
+    @cached_property
+    def synapses(self) -> Counts:
+        """How many synapses each source neuron has on each target core, int64 [target cores, sources]."""
+        outputs, sources = self.connection.shape
+        cells = np.unravel_index(np.arange(outputs), self.target.extents)
+        tiles = tuple(axis // tile for axis, tile in zip(cells, self.target.tile, strict=True))
+        core = np.ravel_multi_index(tiles, self.target.grid)
+        places = core[self.connection.rows] * sources + self.connection.indices
+        counted = np.bincount(places, minlength=self.target.count * sources).astype(np.int64)
+        return counted.reshape(self.target.count, sources)
+
+    @cached_property
+    def _reached(self) -> Counts:
+        return (self.synapses > 0).astype(np.int64)
+
+    def destinations(self) -> Counts:
+        """Return how many cores each source neuron reaches, int64 [sources]."""
+        return np.asarray(self._reached.sum(axis=0), dtype=np.int64)
+
+    def destinations_by_axis(self, extents: Shape) -> list[Counts]:
+        """Return vectors along the source's axes whose outer product is nowhere below :meth:`destinations`."""
+        along = self.destinations().reshape(extents[0], -1).max(axis=1, initial=0)
+        return [along, *(np.ones(extent, dtype=np.int64) for extent in extents[1:])]
+
+    def fan_out(self) -> Counts:
+        """Return the synapses of each source neuron, int64 [sources]."""
+        return np.asarray(self.synapses.sum(axis=0), dtype=np.int64)
+
+    def synapses_into(self, spikes: Counts) -> Counts:
+        """Return the synaptic operations of each target core for these spikes per source neuron."""
+        return np.asarray(self.synapses @ spikes, dtype=np.int64)
+
+    def messages_into(self, spikes: Counts) -> Counts:
+        """Return the messages that reach each target core for these spikes per source neuron."""
+        return np.asarray(self._reached @ spikes, dtype=np.int64)
+
+    def traffic(self, spikes: Counts, source: Tiling) -> Counts:
+        """Return the messages from each source core to each target core, int64 [source cores, target cores]."""
+        return np.stack([source.sums(spikes * reached) for reached in self._reached], axis=1)
+
+
+Fan = DenseFan | ConvolutionFan | SparseFan
 
 
 def fan_of(projection: Projection, source: Shape, target: Tiling) -> Fan:
     """Return the reach of a projection from a source of this shape into a target cut like this."""
     if isinstance(projection.connection, Convolution):
         return ConvolutionFan(projection.connection, source, target)
+    if isinstance(projection.connection, Sparse):
+        return SparseFan(projection.connection, target)
     return DenseFan(math.prod(source), target)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from neurodeploy.advice import Excess, advise
 from neurodeploy.matching import Shortage
 from neurodeploy.network import Network
+from neurodeploy.neurons import Lif
 from neurodeploy.occupancy import Occupancy, Use, allowed_by_kind, allowed_use
 from neurodeploy.partition import cut_populations
 from neurodeploy.placement import Core, Violation
@@ -65,6 +66,8 @@ def _leak_violations(network: Network, chip: Chip) -> Iterator[Violation]:
     """Yield populations whose neurons forget, on a chip whose neurons cannot."""
     for population in network.populations:
         neuron = population.neuron
+        if not isinstance(neuron, Lif):
+            continue
         kept_current = np.any(neuron.current_decay != chip.formats.decay_one)
         if not chip.formats.leak and (np.any(neuron.voltage_decay) or kept_current):
             advice = "train integrate-and-fire neurons: no leak of the membrane, and no synaptic current that lasts"

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from neurodeploy.placement import Placement
 
+#: Up to this many cores are shown one by one without being asked for.
+_SHOWN_CORES = 16
+
 
 @click.command("map")
 @click.argument("network", type=click.Path(path_type=Path))
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 @optimize_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the placement, core by core, as JSON.")
 @click.option("--draw", type=click.Path(path_type=Path), help="Draw the mesh with its use and traffic, as SVG.")
-@click.option("--cores", "by_core", is_flag=True, help="Show every core, not only every population.")
+@click.option("--cores", "by_core", is_flag=True, help="Show every core, also where there are more than 16.")
 @dt_option
 @semantics_option
 @force_option
@@ -82,18 +85,17 @@ def _show(placement: Placement, *, by_core: bool) -> None:
     from rich.table import Table
 
     chip = placement.chip
-    table = Table(
-        title=f"{placement.cores_used} cores on {placement.chips_used} of {chip.chips_max} chips, {chip.title}"
-    )
+    screen = console()
+    screen.print(f"{placement.cores_used} cores on {placement.chips_used} of {chip.chips_max} chips, {chip.title}")
+    table = Table()
     for heading, justify in (("population", "left"), ("cores", "right"), ("tile", "left"), ("tightest limit", "left")):
         table.add_column(heading, justify="right" if justify == "right" else "left")
     table.add_column("use", justify="right")
     for row in placement.populations:
         tile = " x ".join(map(str, row.tile))
         table.add_row(row.name, str(row.cores), tile, row.tightest_limit, f"{row.use:.0%}")
-    screen = console()
     screen.print(table)
-    if by_core:
+    if by_core or len(placement.cores) <= _SHOWN_CORES:
         screen.print(_core_table(placement))
     for each in placement.violations:
         problem = f"{each.population}: needs {each.found:,} {each.limit}, allowed are {each.allowed:,}"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodeploy.errors import Unsupported, UsageError
-from neurodeploy.network import Convolution, Network, Projection
+from neurodeploy.network import Convolution, Network, Projection, Sparse
 from neurodeploy.placement import Placement
 from neurodeploy.recording import Recording
 from neurodeploy.targets.chip import Chip
@@ -156,6 +156,8 @@ def synapse_pairs(network: Network, projection: Projection) -> Counts:
     """Return every synapse of a projection as (source neuron, target neuron), int64 [synapses, 2]."""
     source, target = (network.by_name[name].shape for name in (projection.source, projection.target))
     connection = projection.connection
+    if isinstance(connection, Sparse):
+        return np.stack([connection.indices, connection.rows], axis=1).astype(np.int64)
     if not isinstance(connection, Convolution):
         ends = np.indices((math.prod(source), math.prod(target)), dtype=np.int64)
         return ends.reshape(2, -1).T
