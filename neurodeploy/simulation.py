@@ -51,6 +51,12 @@ def _netx() -> Runner:
     return run
 
 
+def _onnx() -> Runner:
+    from neurodeploy.targets.onnxruntime import run
+
+    return run
+
+
 def _float() -> Runner:
     from neurodeploy.targets.reference.record import record_run
 
@@ -63,6 +69,7 @@ BACKENDS: dict[str, tuple[Callable[[], Runner], type[Simulated]]] = {
     "golden": (_golden, Network),
     "lava": (_lava, Network),
     "netx": (_netx, NetxFile),
+    "onnx": (_onnx, Network),
     "float": (_float, Graph),
 }
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from neurodeploy.recording import Recording
     from neurodeploy.simulation import Simulated
 
-_BACKENDS = ("emulator", "golden", "lava", "netx", "float")
+_BACKENDS = ("emulator", "golden", "lava", "netx", "onnx", "float")
 
 
 def _quantities(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
@@ -65,9 +65,9 @@ def command(
 ) -> None:
     """Run the network NET on the spikes of a data file.
 
-    emulator, golden and lava execute the integer network and agree bit for bit; netx loads a .net with lava-dl itself;
-    float executes the graph. --compare prints 'equal over N cells', or the first (sample, step, population, neuron)
-    that differs with both values, and then exits 1.
+    emulator, golden, lava and onnx execute the integer network and agree bit for bit; netx loads a .net with lava-dl
+    itself; float executes the graph. --compare prints 'equal over N cells', or the first (sample, step, population,
+    neuron) that differs with both values, and then exits 1.
 
     With --reset-interval, population k, counted from 0, clears its state before its update in every step t, counted
     from 1, in which t and 1+k+K leave the same remainder of R: the schedule of lava-dl's netx.
