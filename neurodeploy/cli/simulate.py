@@ -82,32 +82,37 @@ def command(
         refuse_existing(output, force=force)
     events = open_events(data, samples)
     wanted = ("s", "u", "v") if other else record
-    recording = _run(net, backend, events, wanted, options, device)
+    recording, notes = _run(net, backend, events, wanted, options, device)
     comparison = None
     if other is not None:
-        comparison = compare(recording, _run(net, other, events, wanted, options))
+        comparison = compare(recording, _run(net, other, events, wanted, options)[0])
     if output is not None:
         recording.only(record).save(output)
     if as_json:
-        print_json(_document(recording, events, comparison, output))
+        print_json(_document(recording, events, comparison, output) | ({"notes": notes} if notes else {}))
     elif not quiet:
         _show(recording, events, comparison, output)
+        for note in notes:
+            click.echo(f"note: {note}")
     if comparison is not None and not comparison.equal:
         raise click.exceptions.Exit(1)
 
 
 def _run(
     net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any], device: str = "cpu"
-) -> Recording:
+) -> tuple[Recording, list[str]]:
+    """Return the recording, and what the reader of a .net has to say of the file."""
     from neurodeploy.errors import UsageError
+    from neurodeploy.netxfile import netx_notes
     from neurodeploy.simulation import BACKENDS, simulate, with_resets
 
     interval, offset = options["reset_interval"], options["reset_offset"]
     if interval is None and offset is not None:
         raise UsageError("--reset-offset", "shifts a schedule of resets, there is none", "give --reset-interval too")
     network = _OPENERS[BACKENDS[backend][1].__name__](net, options)
-    network = with_resets(network, interval, offset or 0) if interval else network
-    return simulate(network, events.spikes, backend, record, device)
+    if interval:
+        network = with_resets(network, interval, offset or 0)
+    return simulate(network, events.spikes, backend, record, device), netx_notes(network)
 
 
 def _integer(net: Path, options: dict[str, Any]) -> Simulated:
