@@ -29,6 +29,13 @@ walls: $(VENV)/.ready
 unit: $(VENV)/.ready lava
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# More networks than `make test` draws, and others each time: make fuzz COUNT=20000 SEED=7
+COUNT ?= 5000
+SEED ?= $(shell date +%s)
+fuzz: $(VENV)/.ready lava
+	@echo "seed $(SEED)"
+	NEURODEPLOY_FUZZ_COUNT=$(COUNT) NEURODEPLOY_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
+
 # The witness: without a Python 3.10 to be had the demo goes on and says that Lava was not consulted.
 lava: $(VENV)/.ready
 	-$(ND) lava install
@@ -36,7 +43,7 @@ lava: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[models,digits,snntorch,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[models,digits,snntorch,norse,dev]"
 	touch $@
 
 clean:

@@ -21,13 +21,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from neurodeploy.activity import Activity, CoreActivity
 from neurodeploy.errors import UsageError
-from neurodeploy.mapping import Placement
+from neurodeploy.placement import Placement
 from neurodeploy.targets.chip import Chip
-from neurodeploy.targets.chipfile import CLASSES, Number
+from neurodeploy.targets.chipfile import Number
+from neurodeploy.targets.chipschema import CLASSES
 
 SCHEMA_VERSION = 1
 
@@ -173,8 +172,11 @@ def estimate(activity: Activity, placement: Placement, chip: Chip) -> Estimate:
 
     Raises
     ------
-    UsageError : the placement is for another chip.
+    UsageError : the placement is for another chip, or the chip file gives no energies.
     """
+    if not chip.has_costs:
+        advice = "add [energy], [time], [barrier] and [power] with their sources to a chip file of your own"
+        raise UsageError(chip.name, "has no energies and times, for none are known", advice)
     if placement.chip.name != chip.name:
         raise UsageError(chip.name, f"the placement is for {placement.chip.name}", "map the network to this chip")
     per_inference = 1 / max(activity.samples, 1)
@@ -256,18 +258,12 @@ def _step_time(activity: Activity, placement: Placement, chip: Chip) -> Bounds:
         slowest = slowest.at_least(_weigh(core_events(activity.cores, slice(core, core + 1)), chip.time))
     for link, event in ((activity.link_x, "hop_x"), (activity.link_y, "hop_y")):
         slowest = slowest.at_least(_bounds(chip.time[event]) * float(link))
-    tiles = -(-min(placement.cores_used, chip.usable_cores) // chip.cores_per_tile)
-    return (barrier(chip, tiles) + slowest * (1 / runs)).at_least(_bounds(chip.time["step_minimum"]))
+    return (barrier(chip, placement.tiles_used) + slowest * (1 / runs)).at_least(_bounds(chip.time["step_minimum"]))
 
 
 def barrier(chip: Chip, tiles: int) -> Bounds:
     """Return the time of the barrier among so many tiles, interpolated between those the chip file gives."""
-    known, numbers = list(chip.barrier), list(chip.barrier.values())
-    low, nominal, high = (
-        float(np.interp(tiles, known, [getattr(number, bound) for number in numbers]))
-        for bound in ("low", "value", "high")
-    )
-    return Bounds(low, nominal, high)
+    return Bounds(*(chip.barrier_second(tiles, bound) for bound in ("low", "value", "high")))
 
 
 def _constants(chip: Chip) -> dict[str, Number]:

@@ -69,6 +69,10 @@ class Recording:
             raise InputError("labels", f"{len(labels)} labels for {self.samples} samples", "give one label per sample")
         return float(np.mean(self.predictions() == labels))
 
+    def rates(self) -> dict[str, float]:
+        """Return per port and population the spikes per neuron and step; a graded spike is one spike."""
+        return {name: float(np.mean(cells != 0)) for name, cells in {**self.inputs, **self.spikes}.items()}
+
     def only(self, quantities: Collection[str]) -> Recording:
         """Return the recording with u and v kept only where ``quantities`` names them, and v of read-outs."""
         answers = {name: v for name, v in self.v.items() if "v" in quantities or name in self.readouts}

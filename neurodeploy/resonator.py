@@ -22,7 +22,8 @@ def step(neuron: Resonator, state: State, a: Sums) -> Step:
 
     def turned(factor: npt.NDArray[np.integer], part: Sums) -> Sums:
         product = factor.astype(np.int64) * part
-        return np.sign(product) * (np.abs(product) >> neuron.decay_bits)
+        rounded: Sums = np.sign(product) * (np.abs(product) >> neuron.decay_bits)
+        return rounded
 
     real, imaginary = state["real"], state["imaginary"]
     driven = a << neuron.state_exponent

@@ -13,6 +13,7 @@ from neurodeploy.cli.common import (
     json_option,
     open_events,
     open_network,
+    optimize_option,
     print_json,
     semantics_option,
     target_option,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
 )
+@optimize_option
 @dt_option
 @semantics_option
 @json_option
@@ -43,6 +45,7 @@ def command(
     samples: int | None,
     backend: str,
     margin: float | None,
+    optimize: str,
     dt: float | None,
     semantics: str | None,
     as_json: bool,
@@ -57,9 +60,10 @@ def command(
     chip = load_chip(target)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
     events = open_events(data, samples)
-    placement = map_network(loaded, chip, margin=margin)
-    require_fit(placement)
+    require_fit(map_network(loaded, chip, margin=margin))
     recording = simulate(loaded, events.spikes, backend=backend, record=("s",))
+    rates = None if optimize == "cores" else recording.rates()
+    placement = map_network(loaded, chip, margin=margin, optimize=optimize, rates=rates)
     result = estimate(count_activity(loaded, recording, placement), placement, chip)
     if as_json:
         print_json(result.as_dict())

@@ -18,6 +18,7 @@ import numpy as np
 
 import neurodeploy
 from neurodeploy.deployment import Findings, Parity
+from neurodeploy.network import stored_weights
 from neurodeploy.recording import Recording
 
 SCHEMA = 1
@@ -132,7 +133,7 @@ def _layers(findings: Findings, estimate: dict[str, Any]) -> list[dict[str, Any]
                 "name": population.name,
                 "shape": list(population.shape),
                 "neurons": population.size,
-                "weights": sum(p.connection.weight.size for p in findings.network.into(population.name)),
+                "weights": sum(stored_weights(p.connection).size for p in findings.network.into(population.name)),
                 "cores": use.cores,
                 "tightest_limit": use.tightest_limit,
                 "use": use.use,

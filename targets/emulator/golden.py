@@ -109,7 +109,8 @@ def _sparse(connection: Sparse, spikes: Sums) -> Sums:
     """Add synapse by synapse."""
     total = np.zeros((len(spikes), connection.shape[0]), dtype=np.int64)
     added = connection.data.astype(np.int64) * spikes[:, connection.indices]
-    np.add.at(total, (slice(None), connection.rows), added)
+    for sample, each in zip(total, added, strict=True):
+        np.add.at(sample, connection.rows, each)
     return total
 
 
