@@ -99,7 +99,7 @@ class Occupancy:
             found["words_per_axon"] = max(found["words_per_axon"], need.longest)
             words["synapse"] += need.words
             words["axon_in"] += need.axon_in
-        words["axon_map"] = self._axon_map(population, neurons)
+        words["axon_map"] = self._axon_map(population, spans, neurons)
         found["out_slots"] = self._out_slots(population, spans)
         found["neuron_groups"] = self._neuron_groups(population, spans)
         found["targets"] = len({projection.target for projection in self.network.out_of(population.name)})
@@ -120,12 +120,14 @@ class Occupancy:
             return math.prod(part.shape)
         return tiling.padded
 
-    def _axon_map(self, population: Population, neurons: int) -> int:
+    def _axon_map(self, population: Population, spans: Spans, neurons: int) -> int:
         """Return the words of a core's output routes; an output's lead to the host as a dense layer's do."""
         kinds = [_kind(projection) for projection in self.network.out_of(population.name)]
         if population.name in self.network.outputs:
             kinds.append("dense")
-        return sum(math.ceil(self.chip.encodings[kind].axon_map_per_neuron * neurons) for kind in kinds)
+        positions = math.prod(_largest(ranges) for ranges in spans[1:]) if len(spans) > 1 else neurons
+        encodings = [self.chip.encodings[kind] for kind in kinds]
+        return sum(math.ceil(e.axon_map_per_neuron * neurons + e.axon_map_per_position * positions) for e in encodings)
 
     def _out_slots(self, population: Population, spans: Spans) -> int:
         extents = extents_of(self.network, population)

@@ -18,99 +18,14 @@ import numpy as np
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.targets.chipfile import Number, Section, read_chip_file
+from neurodeploy.targets.chipparts import CoreKind, Encoding, Formats, Pool
+
+__all__ = ["TEMPLATE", "Chip", "CoreKind", "Encoding", "Formats", "Pool", "chip_names", "load_chip"]
 
 _PACKAGED = Path(__file__).parent
 
 #: A commented chip file to start one's own from.
 TEMPLATE = _PACKAGED / "template" / "my_chip.toml"
-
-
-@dataclass(frozen=True)
-class Formats:
-    """The integers a chip computes with.
-
-    Attributes
-    ----------
-    weight_bits : bits of the widest weight, sign included.
-    signed_minimum, signed_maximum, signed_step : weights of both signs on one axon lie on this grid.
-    unsigned_maximum : the largest magnitude where all weights have one sign; the step is then 1.
-    weight_exponent_minimum, weight_exponent_maximum : a power of two common to a projection.
-    threshold_maximum : the largest threshold mantissa; one unit of it is 64 units of ``v``.
-    decay_one : the decay that forgets everything in one step.
-    bias_maximum, bias_exponent_minimum, bias_exponent_maximum : a bias is ``mantissa * 2^exponent``, either sign.
-    delay_maximum : steps a projection may wait beyond its own one.
-    resets : what may happen to ``v`` after a spike, in the words of :mod:`neurodeploy.semantics`.
-    graded_spikes : whether a spike may carry an integer payload.
-    leak : whether ``u`` and ``v`` may decay; without, a neuron adds up its inputs and forgets nothing.
-    """
-
-    weight_bits: int
-    signed_minimum: int
-    signed_maximum: int
-    signed_step: int
-    unsigned_maximum: int
-    weight_exponent_minimum: int
-    weight_exponent_maximum: int
-    threshold_maximum: int
-    decay_one: int
-    bias_maximum: int
-    bias_exponent_minimum: int
-    bias_exponent_maximum: int
-    delay_maximum: int
-    resets: tuple[str, ...]
-    graded_spikes: bool
-    leak: bool = True
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Words of a core's memory that the listed uses share."""
-
-    name: str
-    words: int
-    uses: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CoreKind:
-    """``count`` cores alike, which follow those of the kinds before; ``words`` of each pool they have."""
-
-    name: str
-    count: int
-    words: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How the synapses of one kind of connection are stored; :mod:`neurodeploy.memory` has the formulas.
-
-    Attributes
-    ----------
-    rows : what has a row of weights of its own: each ``source`` neuron; each distinct ``tap-set``, the kernel taps by
-        which a source position reaches a core, shared by all positions alike; each ``kernel-tap``; or each source
-        channel, a ``kernel-block`` of taps times channels rounded up to powers of two.
-    packing : a row is cut into entries that each fill whole words (``entry``), or fills whole words once (``row``).
-    pads_source : a row is kept for every cell of the source's tiles, of those beyond the border too.
-    delay_in_synapse : whether each synapse spends bits on a projection's delay.
-    header : bits per entry or row beside the synapses.
-    index_least, index_most : bits of the target index of a synapse; both 0 where the place in the row says it.
-    entry_synapses : synapses per entry, 0 without entries.
-    axon_in_per_source, axon_in_per_core, axon_map_per_neuron : words beside the synapses.
-    out_slots_per_axon : output slots a neuron spends on each core it reaches.
-    """
-
-    rows: str
-    packing: str
-    pads_source: bool
-    delay_in_synapse: bool
-    header: int
-    index_least: int
-    index_most: int
-    axon_in_per_source: float
-    axon_in_per_core: float
-    axon_map_per_neuron: float
-    out_slots_per_axon: int
-    entry_synapses: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +49,7 @@ class Chip:
     energy, time, power : joules and seconds per event, watts per chip; empty where the file has no costs.
     barrier : number of tiles in use -> seconds of the barrier that ends a step.
     numbers : every number of the file by its dotted key.
+    uncertainty : what trust its energies and times deserve, in words; empty where the file does not say.
     """
 
     name: str
@@ -158,6 +74,7 @@ class Chip:
     barrier: Mapping[int, Number]
     power: Mapping[str, Number]
     numbers: Mapping[str, Number]
+    uncertainty: str = ""
 
     @cached_property
     def cores_max(self) -> int:
@@ -196,6 +113,7 @@ class Chip:
             "schema": 1,
             "name": self.name,
             "title": self.title,
+            "uncertainty": self.uncertainty,
             "formats": formats | {"resets": list(self.formats.resets)},
             "pools": [{"name": p.name, "words": p.words, "uses": list(p.uses)} for p in self.pools],
             "core_kinds": [{"name": k.name, "count": k.count, "words": dict(k.words)} for k in self.kinds],
@@ -266,6 +184,7 @@ def _build(path: Path) -> Chip:
             for key, value in values.items()
             if isinstance(value, Number)
         },
+        uncertainty=sections[""].get("uncertainty", ""),
     )
 
 

@@ -58,12 +58,18 @@ _ENCODING = {
     "axon_in_per_source": _quantity("word"),
     "axon_in_per_core": _quantity("word"),
     "axon_map_per_neuron": _quantity("word"),
+    "axon_map_per_position": _quantity("word", required=False),
     "out_slots_per_axon": _count("slot"),
 }
 
 #: Section -> key -> what it may hold. A ``*`` stands for any name.
 SCHEMA: dict[str, dict[str, Key]] = {
-    "": {"schema": Key("number", whole=True), "name": Key("text"), "title": Key("text")},
+    "": {
+        "schema": Key("number", whole=True),
+        "name": Key("text"),
+        "title": Key("text"),
+        "uncertainty": Key("text", required=False),
+    },
     "chip": {
         "tiles_x": _count("tile"),
         "tiles_y": _count("tile"),

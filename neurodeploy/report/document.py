@@ -149,7 +149,8 @@ def _layers(findings: Findings, estimate: dict[str, Any]) -> list[dict[str, Any]
 
 def _examples(findings: Findings) -> list[dict[str, Any]]:
     answers, labels = findings.recording.predictions(), findings.data.labels
-    counts = findings.recording.output.reshape(findings.recording.samples, findings.recording.steps, -1).sum(axis=1)
+    fired = findings.recording.spikes[findings.recording.outputs[0]]
+    counts = fired.reshape(findings.recording.samples, findings.recording.steps, -1).sum(axis=1)
     return [
         {
             "sample": sample,

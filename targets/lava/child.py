@@ -30,8 +30,6 @@ Progress = Callable[[int, int], None]
 Engine = Literal["runtime", "threads"]
 
 WORKER = Path(__file__).parent / "worker"
-#: The worker's script for our own netlists.
-ENGINE_SCRIPT = "engine.py"
 SUPERVISOR = Path(__file__).parent / "supervisor.py"
 TIMEOUT_VARIABLE = "NEURODEPLOY_LAVA_TIMEOUT"
 
@@ -94,11 +92,11 @@ def execute(
     timeout: float | None = None,
     progress: Progress | None = None,
     engine: Engine = "runtime",
-    script: str = ENGINE_SCRIPT,
+    script: str = "engine.py",
 ) -> dict[str, str]:
     """Run the netlists on Lava, write the tapes of each into its :func:`job_folder`, and return what ran, by version.
 
-    ``script`` is the worker's script that understands such netlists.
+    ``script`` is the worker's script that understands them.
 
     Raises
     ------
@@ -146,7 +144,7 @@ def job_folder(folder: Path, index: int) -> Path:
 
 @contextlib.contextmanager
 def supervised(
-    python: Path, folder: Path, arguments: list[str], script: str = ENGINE_SCRIPT
+    python: Path, folder: Path, arguments: list[str], script: str = "engine.py"
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the supervisor and under it the engine; on the way out, however that is, see that nothing is left."""
     prefix = f"psm_nd{secrets.token_hex(4)}_"

@@ -17,9 +17,9 @@ from neurodeploy.network import Convolution, Network, Population
 from neurodeploy.netxfile import NetxFile
 from neurodeploy.neurons import Lif
 from neurodeploy.recording import Recording
-from neurodeploy.targets.lava.child import Progress, execute
+from neurodeploy.targets.lava.cells import cell_order
+from neurodeploy.targets.lava.child import Progress, execute, job_folder
 from neurodeploy.targets.lava.environment import require
-from neurodeploy.targets.lava.netlist import cell_order
 from neurodeploy.verify_network import verify_network
 
 Spikes = Mapping[str, npt.NDArray[np.integer[Any]]]
@@ -32,41 +32,34 @@ _DELAYS = 63
 
 
 @dataclass(frozen=True, eq=False)
-class Jobs:
-    """Files and their inputs, as the worker takes them; the names that :mod:`neurodeploy.targets.lava.child` asks for.
+class Job:
+    """A file and its input, as the worker takes them.
 
     Attributes
     ----------
-    spec : one entry a file, as JSON values.
-    arrays : "input/<job>" -> int32 [samples, steps, cells], in the order of the loader's input.
+    spec : how the file is loaded and run, as JSON values.
+    values : int32 [samples, steps, cells], in the order of the loader's input.
+    processes, multiplications : as :class:`neurodeploy.targets.lava.child.Work` has them.
     """
 
     spec: Mapping[str, Any]
-    arrays: Mapping[str, npt.NDArray[np.int32]]
+    values: npt.NDArray[np.int32]
+    processes: int
+    multiplications: int
 
     def save(self, path: Path) -> None:
         """Write it for ``numpy.load`` without pickle."""
-        np.savez(path, spec=np.array(json.dumps(self.spec)), **self.arrays)  # type: ignore[arg-type]
+        np.savez(path, spec=np.array(json.dumps(self.spec)), input=self.values)
 
     @property
     def runs(self) -> int:
         """How often Lava is started: once a sample."""
-        return sum(int(job["samples"]) for job in self.spec["jobs"])
+        return len(self.values)
 
     @property
     def steps(self) -> int:
         """How many steps there are in all runs."""
-        return sum(int(job["samples"]) * int(job["steps"]) for job in self.spec["jobs"])
-
-    @property
-    def processes(self) -> int:
-        """How many processes of the operating system the largest run has."""
-        return max(3 * int(job["populations"]) + 4 for job in self.spec["jobs"])
-
-    @property
-    def multiplications(self) -> int:
-        """How many multiplications the largest run does in a step."""
-        return max(int(job["multiplications"]) for job in self.spec["jobs"])
+        return len(self.values) * int(self.spec["steps"])
 
 
 def run(
@@ -103,43 +96,38 @@ def run_many(
 ) -> list[Recording]:
     """Simulate several files in one worker process; parameters and errors as in :func:`run`."""
     environment = require()
-    jobs = prepare(pairs, record)
+    jobs = [prepare(file, spikes, record) for file, spikes in pairs]
     with tempfile.TemporaryDirectory(prefix="nd-netx-", ignore_cleanup_errors=True) as name:
-        versions = execute(environment.python, [jobs], Path(name), timeout, progress, script=SCRIPT)
+        versions = execute(environment.python, jobs, Path(name), timeout, progress, script=SCRIPT)
         return [
-            _recording(Path(name), index, file, spikes, record, versions) for index, (file, spikes) in enumerate(pairs)
+            _recording(job_folder(Path(name), index), file, spikes, record, versions)
+            for index, (file, spikes) in enumerate(pairs)
         ]
 
 
-def prepare(pairs: Sequence[tuple[NetxFile, Spikes]], record: Collection[str]) -> Jobs:
-    """Return what the worker needs to run every file on its spikes."""
-    entries: list[dict[str, Any]] = []
-    arrays: dict[str, npt.NDArray[np.int32]] = {}
-    for index, (file, spikes) in enumerate(pairs):
-        network = file.network
-        verify_network(network)
-        values = spikes[network.ports[0].name]
-        low, high = int(values.min()), int(values.max())
-        samples, steps = values.shape[:2]
-        entries.append(
-            {
-                "file": str(file.path.absolute()),
-                "layers": file.layers,
-                "driven": _driven_by(file, values),
-                "graded": low < 0 or high > 1,
-                "samples": samples,
-                "steps": steps,
-                "populations": len(network.populations),
-                "record": sorted({"s", *record}),
-                "multiplications": _multiplications(network),
-                **_resets(file),
-            }
-        )
-        if low < _PAYLOAD_RANGE.min or high > _PAYLOAD_RANGE.max:
-            raise Unsupported("input", f"payloads {low:,} to {high:,}, Lava's messages hold 32 bits", "scale them")
-        cells = values.reshape(samples, steps, -1)[:, :, _input_order(file)]
-        arrays[f"input/{index}"] = cells.astype(np.int32)
-    return Jobs({"jobs": entries}, arrays)
+def prepare(file: NetxFile, spikes: Spikes, record: Collection[str]) -> Job:
+    """Return what the worker needs to run a file on its spikes."""
+    network = file.network
+    verify_network(network)
+    values = spikes[network.ports[0].name]
+    low, high = int(values.min()), int(values.max())
+    if low < _PAYLOAD_RANGE.min or high > _PAYLOAD_RANGE.max:
+        raise Unsupported("input", f"payloads {low:,} to {high:,}, Lava's messages hold 32 bits", "scale them")
+    samples, steps = values.shape[:2]
+    quantities = {"s", *record, *(["v"] if network.readouts else [])}
+    spec = {
+        "file": str(file.path.absolute()),
+        "layers": file.layers,
+        "driven": _driven_by(file, values),
+        "graded": low < 0 or high > 1,
+        "samples": samples,
+        "steps": steps,
+        "runs": [{"steps": steps}] * samples,
+        "record": sorted(quantities),
+        **_resets(file),
+    }
+    cells = values.reshape(samples, steps, -1)[:, :, _input_order(file)].astype(np.int32)
+    return Job(spec, cells, 3 * len(network.populations) + 4, _multiplications(network))
 
 
 def _input_order(file: NetxFile) -> npt.NDArray[np.intp]:
@@ -188,7 +176,6 @@ def _multiplications(network: Network) -> int:
 
 def _recording(
     folder: Path,
-    job: int,
     file: NetxFile,
     spikes: Spikes,
     record: Collection[str],
@@ -196,12 +183,16 @@ def _recording(
 ) -> Recording:
     network = file.network
     samples, steps = next(iter(spikes.values())).shape[:2]
-    kept: dict[str, dict[str, npt.NDArray[Any]]] = {quantity: {} for quantity in {"s", *record}}
+    kept: dict[str, dict[str, npt.NDArray[Any]]] = {quantity: {} for quantity in ("s", "u", "v")}
     for layer, population in enumerate(network.populations):
         for quantity, table in kept.items():
-            if (quantity, layer) == ("u", 0) and file.driven and isinstance(population.neuron, Lif):
+            hosted = (quantity, layer) == ("u", 0) and file.driven and isinstance(population.neuron, Lif)
+            answers = quantity == "v" and population.name in network.readouts
+            if hosted or not (quantity == "s" or quantity in record or answers):
                 continue
-            tapes = [np.load(folder / f"{job}.{sample}.{layer}.{quantity}.npy") for sample in range(samples)]
+            tapes = [
+                np.load(folder / f"{sample}.{layer}.{quantity}.npy").reshape(steps, -1) for sample in range(samples)
+            ]
             values = _in_torch_order(population, np.stack(tapes))
             binary = quantity == "s" and not population.neuron.graded
             table[population.name] = values.astype(np.uint8) if binary else values
@@ -212,9 +203,10 @@ def _recording(
         outputs=network.outputs,
         backend="netx",
         versions=versions,
-        u=kept.get("u", {}),
-        v=kept.get("v", {}),
+        u=kept["u"],
+        v=kept["v"],
         inputs=dict(spikes),
+        readouts=network.readouts,
     )
 
 

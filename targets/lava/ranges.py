@@ -57,7 +57,7 @@ def verify_ranges(network: Network, spikes: Tapes, kept: Mapping[str, Tapes]) ->
 
 
 def _verify_sums(projection: Projection, sent: npt.NDArray[Any]) -> None:
-    """Check what a connection process added up: a convolution, and a chain that delays one, holds 24 bits, others 32."""
+    """Check what a connection process added up: a convolution, and what delays one, holds 24 bits, others 32."""
     convolution = isinstance(projection.connection, Convolution)
     limit = STATE_LIMIT - 1 if convolution else _REGISTER_MAX
     largest = _size(sent)

@@ -86,6 +86,9 @@ class Recipe:
         for number, (target, synapses) in enumerate(self.extra):
             source, shape = shapes[synapses.source], shapes[target]
             connection = _flat(rng, synapses.kind, self._values(synapses), np.prod(shape), np.prod(source))
+            if synapses.source >= target:  # a loop: it acts a step later at the earliest
+                ahead = latencies[target] - latencies[synapses.source]
+                synapses = replace(synapses, delay=max(synapses.delay, ahead))
             projections.append(_projection(f"x{number}", target, synapses, connection))
         interval, offset = self.reset
         network = Network(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import gcd
 
 from hypothesis import strategies as st
@@ -74,21 +75,23 @@ def layers(
 def recipes(draw: st.DrawFn) -> Recipe:
     """Draw a network of up to four layers, with skips and loops."""
     shapes, kinds = [draw(st.one_of(flat_shapes, image_shapes))], ["port"]
-    # A delay of 62 steps needs as many to be seen: such runs are long, and few.
-    delay = draw(st.sampled_from([*[st.just(0)] * 8, *[st.integers(0, 4)] * 5, st.sampled_from([0, 62])]))
+    delay = draw(st.sampled_from([st.just(0), st.integers(0, 4)]))
     payload = draw(st.sampled_from([1, 1, 3, 700]))
     largest = 0 if payload > 3 else 7
     drawn = tuple(draw(layers(shapes, kinds, delay, largest)) for _ in range(draw(st.integers(1, 4))))
+    # A delay of 62 steps needs as many to be seen, and Lava goes through all 63 in each: one such projection, and few.
+    long = drawn[0].geometry is None and draw(st.integers(0, 19)) == 19
+    if long:
+        drawn = (replace(drawn[0], drive=replace(drawn[0].drive, kind="dense", delay=62)), *drawn[1:])
     extra = []
     for _ in range(draw(st.integers(0, 2))):
         target, source = draw(st.integers(1, len(drawn))), draw(st.integers(0, len(drawn)))
         kind = draw(st.sampled_from(["dense", "sparse"]))
         resonates = drawn[target - 1].neuron in ("phase", "izhikevich")
-        # A loop through neurons that send sums multiplies them by themselves.
-        if not (source >= target and any(k.startswith(("delta", "sigma")) for k in kinds)):
+        # A loop through neurons that send sums multiplies them by themselves; one past a long delay takes a longer.
+        if source < target or not (long or any(k.startswith(("delta", "sigma")) for k in kinds)):
             imaginary = resonates and draw(st.booleans())
             extra.append((target, Synapses(source, kind, draw(st.integers(-3, 0)), draw(st.integers(0, 4)), imaginary)))
-    longest = max(layer.drive.delay for layer in drawn)
     return Recipe(
         draw(st.integers(0, 2**32 - 1)),
         shapes[0],
@@ -97,6 +100,6 @@ def recipes(draw: st.DrawFn) -> Recipe:
         draw(st.booleans()),
         (draw(st.sampled_from([0, 0, 1, 3, 7])), draw(st.integers(0, 3))),
         draw(st.integers(1, 2)),
-        longest + 8 if longest > 8 else draw(st.integers(1, 14)),
+        70 if long else draw(st.integers(1, 14)),
         payload,
     )

@@ -21,17 +21,17 @@ from guard import EXIT_CODE, ErrorFile, die_with_parent, keep_sockets_short, nam
 LOOK = 0.002
 
 
-def main(folder, prefix, work):
-    """Do the work in ``folder``; never returns, because a Python exit would wait for Lava's threads.
+def main(folder, prefix, engine, count=None, run=None):
+    """Run the netlists in ``folder``; never returns, because a Python exit would wait for Lava's threads.
 
-    ``work`` takes the error file and returns the versions of what ran.
+    ``engine`` takes the error file and returns what runs built processes, ``run`` is :func:`run_job` or one like it.
     """
     errors = ErrorFile(folder / "error.txt")
     try:
         die_with_parent()
         name_shared_memory(prefix)
         keep_sockets_short(folder)
-        versions = work(errors)
+        versions = execute(folder, engine(errors), count, run or run_job)
         replace(folder / "done.json", json.dumps(versions))
     except BaseException:  # noqa: BLE001  # whatever it is, the file is the only way to tell
         errors.write_exception()
@@ -55,7 +55,7 @@ def _threads(_):
 ENGINES = {"runtime": _runtime, "threads": _threads}
 
 
-def execute(folder, step_through, count=None):
+def execute(folder, step_through, count, run):
     """Run everything the netlists ask for and return the versions of what ran."""
     import numpy
 
@@ -63,11 +63,11 @@ def execute(folder, step_through, count=None):
     if count is None:
         for index in itertools.count():
             wait_for(folder / str(index))
-            run_job(folder / str(index), *load(folder / str(index)), step_through, lambda _: None, versions)
+            run(folder / str(index), *load(folder / str(index)), step_through, lambda _: None, versions)
     jobs = [load(folder / str(index)) for index in range(count)]
     total, done = sum(map(length, jobs)), 0
     for index, job in enumerate(jobs):
-        run_job(folder / str(index), *job, step_through, partial(tell, folder, total, done), versions)
+        run(folder / str(index), *job, step_through, partial(tell, folder, total, done), versions)
         done += length(job)
     return versions
 
@@ -119,5 +119,4 @@ def replace(path, text):
 
 
 if __name__ == "__main__":
-    here, (chosen, *number) = Path(sys.argv[1]).absolute(), sys.argv[3:]
-    main(here, sys.argv[2], lambda errors: execute(here, ENGINES[chosen](errors), *map(int, number)))
+    main(Path(sys.argv[1]).absolute(), sys.argv[2], ENGINES[sys.argv[3]], *map(int, sys.argv[4:]))

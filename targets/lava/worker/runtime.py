@@ -22,9 +22,10 @@ class Runtime:
         for process in processes:
             # Lava runs what is connected: a network in two pieces takes two turns.
             if type(process) in NEURONS and not process.is_compiled:
-                self._step_through(process, steps, progress)
+                self.run_connected(process, steps, progress)
 
-    def _step_through(self, process, steps, progress):
+    def run_connected(self, process, steps, progress):
+        """Run one process, all that is in it, and all that it is connected to."""
         config = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=NEURONS)
         portion = -(-steps // PORTIONS)
         self.watch.armed = True

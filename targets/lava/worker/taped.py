@@ -10,8 +10,8 @@ from lava.proc.conv.process import Conv
 from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
 from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.io.source import PySendModelFixed, RingBuffer
-from lava.proc.lif.models import PyLifResetModelBitAcc, PyTernLifModelFixed
-from lava.proc.lif.process import LIFReset, TernaryLIF
+from lava.proc.lif.models import PyLifModelBitAcc, PyLifResetModelBitAcc, PyTernLifModelFixed
+from lava.proc.lif.process import LIF, LIFReset, TernaryLIF
 from lava.proc.rf.models import PyRFModelFixed
 from lava.proc.rf.process import RF
 from lava.proc.rf_iz.models import PyRF_IZModelFixed
@@ -78,6 +78,10 @@ class Taped:
             setattr(self, name, np.zeros_like(getattr(self, name)))
 
 
+class TapedLif(Taped, PyLifModelBitAcc):
+    """Leaky integrate-and-fire, as netx makes it where nothing is reset."""
+
+
 class TapedLifReset(Taped, PyLifResetModelBitAcc):
     """Leaky integrate-and-fire with an interval reset."""
 
@@ -126,6 +130,7 @@ class TapedRfIz(Taped, PyRF_IZModelFixed):
 
 #: Neuron process -> the model it is run with.
 NEURONS = {
+    LIF: TapedLif,
     LIFReset: TapedLifReset,
     TernaryLIF: TapedTernaryLif,
     ExtendedLif: TapedExtendedLif,

@@ -84,6 +84,12 @@ def test_plain_networks_in_threads() -> None:
         assert_equal(job, found)
 
 
+def test_the_longest_delay_through_sparse_synapses() -> None:
+    network = models.network(models.MODELS["ternary"], models.sparse(), delay=62)
+    job = network, nets.spikes(network, 1, 9)
+    assert assert_equal(job, run_many([job])[0]).spikes["plain"].any()
+
+
 def test_an_answer_by_state_is_recorded_unasked() -> None:
     network = models.network(models.MODELS["integrator"])
     read = Network(network.ports, network.populations[:1], network.projections[:1], ("model",))
