@@ -18,11 +18,11 @@ from neurodeploy.errors import NeurodeployError
 VERBS: dict[str, tuple[str, str, str]] = {
     "train": ("train", "train", "Train a recipe's network, resumable, on CPU."),
     "export": ("export", "export", "Turn a trained checkpoint into a .nir file, and prove it."),
-    "convert": ("convert", "command", "Turn a .net into a .nir or a .nir into a .net."),
+    "convert": ("convert", "command", "Turn one format into another: .nir, .net, .onnx."),
     "inspect": ("inspect", "command", "Show what a .nir or .net file holds."),
     "quantize": ("quantize", "command", "Turn a float .nir into a chip's integers, with every error."),
     "map": ("map", "command", "Place a network on the cores of a chip, or say why it does not fit."),
-    "simulate": ("simulate", "command", "Run a network on emulator, Lava, netx or in float; compare."),
+    "simulate": ("simulate", "command", "Run a network on emulator, Lava, netx, ONNX, in float."),
     "estimate": ("estimate", "command", "Count spikes and operations; estimate energy and latency."),
     "check": ("check", "command", "Hold a network against a budget, for continuous integration."),
     "deploy": ("deploy", "command", "All of it: checkpoint or .nir to a directory with a report."),

@@ -17,6 +17,7 @@ from neurodeploy.cli.common import (
     open_graph,
     open_network,
     print_json,
+    quantities,
     quiet_option,
     semantics_option,
 )
@@ -31,17 +32,13 @@ _BACKENDS = ("emulator", "golden", "lava", "netx", "onnx", "float")
 _DEVICES = ("cpu", "cuda")
 
 
-def _quantities(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(letter.strip() for letter in value.split(",") if letter.strip())
-
-
 @click.command("simulate")
 @click.argument("net", type=click.Path(path_type=Path))
 @click.option("--input", "data", type=click.Path(path_type=Path), required=True, help="Spikes (.npz).")
 @click.option("--backend", type=click.Choice(_BACKENDS), default="emulator", show_default=True)
 @click.option("--device", type=click.Choice(_DEVICES), default="cpu", show_default=True, help="Where --backend runs.")
 @click.option("--compare", "other", type=click.Choice(_BACKENDS), help="Run this backend too, compare every s, u, v.")
-@click.option("--record", default="s", show_default=True, callback=_quantities, help="What to keep: any of s,u,v.")
+@click.option("--record", default="s", show_default=True, callback=quantities, help="What to keep: any of s,u,v.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the recording to this .npz.")
 @click.option("--samples", type=click.IntRange(1), help="Run the first so many samples only.")
 @click.option("--target", metavar="CHIP", help="Quantize a float .nir to this chip first.")
