@@ -6,7 +6,6 @@ is then a contiguous vector of output channels, as it is a row of a dense matrix
 
 from __future__ import annotations
 
-import math
 import weakref
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.fixedpoint import DECAY_ONE, INPUT_LIMIT, STATE_SHIFT
-from neurodeploy.network import Convolution, Network, Population, Port, Projection, Shape
+from neurodeploy.network import Convolution, Network, Population, Port, Projection
+from neurodeploy.targets.emulator.columns import CONVOLUTION, DENSE, PART_COLUMNS, POPULATION_COLUMNS, PROJECTION_COLUMNS
+from neurodeploy.targets.emulator.packing import channel_last, fits, pack, padded, reach, to_internal
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-Weights = npt.NDArray[np.signedinteger[Any]]
-
-DENSE, TAPS, MERGED = 0, 1, 2
 
 _PROGRAMS: weakref.WeakKeyDictionary[Network, Program] = weakref.WeakKeyDictionary()
 
@@ -29,21 +27,25 @@ _PROGRAMS: weakref.WeakKeyDictionary[Network, Program] = weakref.WeakKeyDictiona
 class Tables(NamedTuple):
     """What the kernel reads; every row belongs to a part (ports first, then populations) or a projection.
 
-    parts [parts, 3]: size, offset among the cells of its kind, slots of event history.
-    populations [populations, 7] in running order: part, cell offset, size, uniform (0 or 1), first projection, end, and
-    the shift from a sum of weights to state units.
-    projections [projections, 20]: kind, source part, lag, exponent beyond that shift, weight offset, target size, and
-    for a convolution source C, H, W, target C, H, W, then kernel, stride, padding and dilation as (H, W) pairs.
-    extra [projections]: groups of a convolution tap by tap; first row in ``phases`` [rows, 3] of one with merged taps.
-    weights: int8, int16 or int32, whichever holds them all.
+    parts [parts, 6]: size, offset among the cells of its kind, slots of event history, and extents C, H, W,
+    which are 1, 1, size for a part of another shape.
+    populations [populations, 8] in running order: part, cell offset, size, uniform (0 or 1), first projection, end, the
+    shift from a sum of weights to state units, and the pieces in which it is updated: its H where only convolutions
+    reach it, else 1.
+    projections [projections, 26]: kind, source part, lag, exponent beyond that shift, where its rows begin in ``packed``
+    or ``wide``, packed (0 or 1), cells of a row, rows, the largest |weight|, the largest sum of |weight| at one target
+    cell; and for a convolution source C, H, W, target C, H, W, kernel, stride, padding and dilation as (H, W) pairs,
+    groups, and where it begins in ``reach_first``. The names are in :mod:`neurodeploy.targets.emulator.columns`.
+    reach_first, reach_pairs : :class:`~neurodeploy.targets.emulator.packing.Reach` of all convolutions, one after another.
     """
 
     parts: Int64
     populations: Int64
     projections: Int64
-    extra: Int64
-    phases: Int64
-    weights: Weights
+    reach_first: Int64
+    reach_pairs: Int64
+    packed: npt.NDArray[np.int16]
+    wide: Int32
     threshold: Int32
     keep_current: Int32
     keep_voltage: Int32
@@ -77,54 +79,44 @@ def compile_network(network: Network) -> Program:
     """Return the program of a network."""
     parts: list[Port | Population] = [*network.ports, *network.order]
     index = {part.name: i for i, part in enumerate(parts)}
-    rows, population_cells = _part_rows(network, parts)
-    projections: list[list[int]] = []
+    part_rows, population_cells = _part_rows(network, parts)
+    rows = _Rows()
     populations: list[tuple[int, ...]] = []
-    weights: list[Weights] = []
-    extra: list[int] = []
-    phases: list[tuple[int, int, int]] = []
-    position = 0
     for population in network.order:
-        first, incoming = len(projections), network.into(population.name)
+        first, incoming = len(rows.projections), network.into(population.name)
         halved, exponent = _common_scale(incoming)
         for projection in incoming:
-            table = _weight_table(network, projection, halved)
-            beyond = projection.weight_exponent - exponent
-            head = [table.kind, index[projection.source], network.lag(projection), beyond, position, population.size]
-            projections.append([*head, *_geometry(network, projection)])
-            extra.append(len(phases) if table.kind == MERGED else table.groups)
-            phases += table.phases
-            weights.append(table.weights)
-            position += table.weights.size
+            head = [index[projection.source], network.lag(projection), projection.weight_exponent - exponent]
+            rows.add(network, projection, head, halved)
         row, shift = index[population.name], STATE_SHIFT + exponent + halved
-        span = (first, len(projections))
-        populations.append((row, rows[row][1], population.size, int(_uniform(population)), *span, shift))
+        span = (first, len(rows.projections))
+        uniform, pieces = int(_uniform(population)), _pieces(population, incoming)
+        populations.append((row, part_rows[row][1], population.size, uniform, *span, shift, pieces))
     bound = max((_input_bound(network, p) for p in network.populations), default=0)
     tables = Tables(
-        parts=np.array(rows, dtype=np.int64).reshape(-1, 3),
-        populations=np.array(populations, dtype=np.int64).reshape(-1, 7),
-        projections=np.array(projections, dtype=np.int64).reshape(-1, 20),
-        extra=np.array(extra, dtype=np.int64),
-        phases=np.array(phases, dtype=np.int64).reshape(-1, 3),
-        weights=_narrow(np.concatenate([*weights, np.zeros(0, np.int32)])),
+        parts=np.array(part_rows, dtype=np.int64).reshape(-1, PART_COLUMNS),
+        populations=np.array(populations, dtype=np.int64).reshape(-1, POPULATION_COLUMNS),
+        **rows.arrays(),
         **_neuron_tables(network),
     )
     return Program(
         tables=tables,
-        perm=np.concatenate([_to_internal(port.shape) for port in network.ports]),
-        cells={p.name: slice(rows[index[p.name]][1], rows[index[p.name]][1] + p.size) for p in network.order},
+        perm=np.concatenate([to_internal(port.shape) for port in network.ports]),
+        cells={p.name: slice(part_rows[index[p.name]][1], part_rows[index[p.name]][1] + p.size) for p in network.order},
         population_cells=population_cells,
         exact_payload=INPUT_LIMIT // max(bound, 1),
     )
 
 
-def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[tuple[int, int, int]], int]:
-    """Return size, offset and history of every part, and how many cells the populations have."""
-    rows, offsets = [], {Port: 0, Population: 0}
+def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[tuple[int, ...]], int]:
+    """Return the rows of all parts, and how many cells the populations have."""
+    rows: list[tuple[int, ...]] = []
+    offsets = {Port: 0, Population: 0}
     for part in parts:
         size = int(np.prod(part.shape))
         history = 1 + max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
-        rows.append((size, offsets[type(part)], history))
+        extents = part.shape if len(part.shape) == 3 else (1, 1, size)
+        rows.append((size, offsets[type(part)], history, *extents))
         offsets[type(part)] += size
     return rows, offsets[Population]
 
@@ -132,6 +124,12 @@ def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[t
 def _uniform(population: Population) -> bool:
     lif = population.neuron
     return all(values.size == 1 for values in (lif.threshold, lif.current_decay, lif.voltage_decay, lif.bias))
+
+
+def _pieces(population: Population, incoming: list[Projection]) -> int:
+    """Return in how many pieces a population is updated: rows of a map that nothing but convolutions reach."""
+    alone = all(isinstance(p.connection, Convolution) and p.weight_exponent >= 0 for p in incoming)
+    return population.shape[1] if alone and len(population.shape) == 3 else 1
 
 
 def _common_scale(projections: list[Projection]) -> tuple[int, int]:
@@ -146,80 +144,72 @@ def _common_scale(projections: list[Projection]) -> tuple[int, int]:
     return int(not any((p.connection.weight & 1).any() for p in projections)), lowest
 
 
-def _narrow(weights: npt.NDArray[np.int32]) -> Weights:
-    """Return the weights in the narrowest type that holds them: less memory to read is more speed."""
-    low, high = (int(weights.min()), int(weights.max())) if weights.size else (0, 0)
-    for narrow in (np.int8, np.int16):
-        if np.iinfo(narrow).min <= low and high <= np.iinfo(narrow).max:
-            return weights.astype(narrow)
-    return weights
+class _Rows:
+    """Collects the projections' rows and weight tables."""
+
+    def __init__(self) -> None:
+        self.projections: list[list[int]] = []
+        self.packed: list[npt.NDArray[np.int16]] = []
+        self.wide: list[Int32] = []
+        self.first: list[Int64] = []
+        self.pairs: list[Int64] = []
+
+    def add(self, network: Network, projection: Projection, head: list[int], halved: int) -> None:
+        """Append one projection whose weights are divided by 2 to the power of ``halved``."""
+        connection = projection.connection
+        weight = (connection.weight >> halved).astype(np.int32)
+        size = np.abs(weight.astype(np.int64)).reshape(len(weight), -1)
+        bounds = [int(size.max(initial=0)), int(size.sum(axis=1).max(initial=0))]
+        if isinstance(connection, Convolution):
+            kind, geometry = CONVOLUTION, [*_geometry(network, projection), sum(map(len, self.first))]
+            rows = _kernel_rows(weight, connection.groups)
+            pairs = sum(map(len, self.pairs))
+            found = reach(*(geometry[i] for i in (2, 5, 7, 9, 11, 13)))
+            self.first.append(found.first + pairs)
+            self.pairs.append(found.pairs)
+        else:
+            kind, geometry, rows = DENSE, [0] * 16, _dense_rows(network, projection, weight)
+        narrow = fits(rows)
+        begin = sum(table.size for table in (self.packed if narrow else self.wide))
+        length = padded(rows.shape[1]) if narrow else rows.shape[1]
+        self.projections.append([kind, *head, begin, int(narrow), length, len(rows), *bounds, *geometry])
+        if narrow:
+            self.packed.append(pack(rows))
+        else:
+            self.wide.append(rows.ravel())
+
+    def arrays(self) -> dict[str, Any]:
+        """Return the arrays of :class:`Tables` that describe projections."""
+        return {
+            "projections": np.array(self.projections, dtype=np.int64).reshape(-1, PROJECTION_COLUMNS),
+            "reach_first": np.concatenate([*self.first, np.zeros(0, np.int64)]),
+            "reach_pairs": np.concatenate([*self.pairs, np.zeros((0, 2), np.int64)]),
+            "packed": np.concatenate([*self.packed, np.zeros(0, np.int16)]),
+            "wide": np.concatenate([*self.wide, np.zeros(0, np.int32)]),
+        }
 
 
-def _to_internal(shape: Shape) -> Int32:
-    """Return for each cell in torch order its internal index, int32 [size]."""
-    size = int(np.prod(shape))
-    if len(shape) != 3:
-        return np.arange(size, dtype=np.int32)
-    channels, height, width = shape
-    return np.arange(size, dtype=np.int32).reshape(height, width, channels).transpose(2, 0, 1).ravel()
+def _dense_rows(network: Network, projection: Projection, weight: Int32) -> Int32:
+    """Return weights as [source cell, target cell]."""
+    by_source = channel_last(weight, network.by_name[projection.source].shape).T
+    return np.ascontiguousarray(channel_last(by_source, network.by_name[projection.target].shape))
 
 
-def _channel_last(values: npt.NDArray[Any], shape: Shape) -> npt.NDArray[Any]:
-    """Return an array whose last axis runs over a part's cells, moved from torch to internal order."""
-    if len(shape) != 3:
-        return values
-    split = values.reshape(*values.shape[:-1], *shape)
-    return np.moveaxis(split, -3, -1).reshape(values.shape)
-
-
-@dataclass(frozen=True, eq=False)
-class _WeightTable:
-    """A projection's weights in the kernel's order, and which of its routines reads them."""
-
-    kind: int
-    weights: Int32
-    groups: int = 1
-    phases: tuple[tuple[int, int, int], ...] = ()
-
-
-def _weight_table(network: Network, projection: Projection, halved: int) -> _WeightTable:
-    """Return weights as [source cell, target cell], or those of a convolution, flat."""
-    connection = projection.connection
-    weight = (connection.weight >> halved).astype(np.int32)
-    if not isinstance(connection, Convolution):
-        by_source = _channel_last(weight, network.by_name[projection.source].shape).T
-        table = _channel_last(by_source, network.by_name[projection.target].shape)
-        return _WeightTable(DENSE, np.ascontiguousarray(table).ravel())
-    stride, gap = connection.stride[1], connection.dilation[1]
-    if connection.groups == 1 and gap // math.gcd(stride, gap) == 1:
-        return _merged_table(weight, stride, gap)
-    _, per_group, kernel_y, kernel_x = weight.shape
-    by_group = weight.reshape(connection.groups, -1, per_group, kernel_y, kernel_x)
-    taps = np.ascontiguousarray(by_group.transpose(3, 4, 0, 2, 1))
-    return _WeightTable(TAPS, taps.ravel(), connection.groups)
-
-
-def _merged_table(weight: Int32, stride: int, gap: int) -> _WeightTable:
-    """Return for each phase of x within a stride [kernel row, source channel, taps from the last, target channel].
-
-    A tap k is used by the phase in which ``k * gap`` lies; taken from the last, its taps reach positions left to right.
-    """
-    blocks, phases, position = [], [], 0
-    for phase in range(stride):
-        taps = [k for k in range(weight.shape[3]) if k * gap % stride == phase][::-1]
-        blocks.append(weight[:, :, :, taps].transpose(2, 1, 3, 0).ravel())
-        phases.append((position, len(taps), taps[0] if taps else 0))
-        position += blocks[-1].size
-    return _WeightTable(MERGED, np.concatenate(blocks), phases=tuple(phases))
+def _kernel_rows(weight: Int32, groups: int) -> Int32:
+    """Return weights as [kernel y, kernel x and source channel, target channel of the source channel's group]."""
+    out, per_group, kernel_y, kernel_x = weight.shape
+    by_group = weight.reshape(groups, out // groups, per_group, kernel_y, kernel_x)
+    rows = by_group.transpose(3, 4, 0, 2, 1).reshape(kernel_y * kernel_x * groups * per_group, out // groups)
+    return np.ascontiguousarray(rows)
 
 
 def _geometry(network: Network, projection: Projection) -> list[int]:
+    """Return extents, kernel, stride, padding, dilation and groups of a convolution."""
     connection = projection.connection
-    if not isinstance(connection, Convolution):
-        return [0] * 14
+    assert isinstance(connection, Convolution)
     source, target = (network.by_name[name].shape for name in (projection.source, projection.target))
     pairs = (connection.weight.shape[2:], connection.stride, connection.padding, connection.dilation)
-    return [*source, *target, *(value for pair in pairs for value in pair)]
+    return [*source, *target, *(value for pair in pairs for value in pair), connection.groups]
 
 
 def _input_bound(network: Network, population: Population) -> int:
@@ -245,5 +235,5 @@ def _neuron_tables(network: Network) -> dict[str, Int32]:
         }
         for name, column in values.items():
             full = np.broadcast_to(column, population.shape).ravel()
-            columns[name].append(_channel_last(full, population.shape).astype(np.int32))
+            columns[name].append(channel_last(full, population.shape).astype(np.int32))
     return {name: np.concatenate([*arrays, np.zeros(0, np.int32)]) for name, arrays in columns.items()}

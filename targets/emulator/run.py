@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +31,12 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
         return golden.run(network, spikes, record)
     samples, steps = inputs.shape[:2]
     cells = program.population_cells
-    out_s = np.zeros((samples, steps, cells), dtype=np.uint8)
-    out_u = np.zeros((samples, steps, cells if "u" in record else 0), dtype=np.int32)
-    out_v = np.zeros((samples, steps, cells if "v" in record else 0), dtype=np.int32)
+    out_s = np.empty((samples, steps, cells), dtype=np.uint8)
+    out_u = np.empty((samples, steps, cells if "u" in record else 0), dtype=np.int32)
+    out_v = np.empty((samples, steps, cells if "v" in record else 0), dtype=np.int32)
 
     def work(part: slice) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        return _run_part(network, program, inputs[part], (out_s[part], out_u[part], out_v[part]))
+        return _run_part(program, inputs[part], (out_s[part], out_u[part], out_v[part]))
 
     with ThreadPoolExecutor(threads()) as pool:
         counts = list(pool.map(work, _chunks(samples, threads())))
@@ -57,19 +57,30 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
     )
 
 
+class Inputs(NamedTuple):
+    """What enters, either dense or as events; the kernel reads ``dense`` unless it is empty.
+
+    dense : uint8 or int32 [samples, steps, cells of all ports] in torch order.
+    first : int64 [samples, steps, ports + 1], where each port's events begin.
+    indices, payloads : int32, internal index within the port, sorted within a step.
+    """
+
+    dense: Spikes
+    first: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int32]
+    payloads: npt.NDArray[np.int32]
+
+
 def _run_part(
-    network: Network, program: Program, inputs: Spikes, out: tuple[npt.NDArray[Any], ...]
+    program: Program, inputs: Spikes, out: tuple[npt.NDArray[Any], ...]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Run some of the samples on this thread; return wraps and clips of each population in running order."""
     from neurodeploy.targets.emulator import kernel
 
-    ports = len(network.ports)
-    first = np.zeros((*inputs.shape[:2], ports + 1), dtype=np.int64)
-    total = kernel.count_events(inputs, first, ports, program.tables.parts[:ports, 0])
-    indices, payloads = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
-    kernel.list_input_events(inputs, program.perm, indices, payloads)
-    wraps, clips = (np.zeros(len(network.populations), dtype=np.int64) for _ in range(2))
-    kernel.run_samples(program.tables, ports, (first, indices, payloads), *out, wraps, clips)
+    none = np.zeros(0, dtype=np.int32)
+    given = Inputs(inputs, np.zeros((0, 0, 0), dtype=np.int64), none, none)
+    wraps, clips = (np.zeros(len(program.cells), dtype=np.int64) for _ in range(2))
+    kernel.run_samples(program.tables, given, *out, wraps, clips)
     return wraps, clips
 
 
