@@ -1,83 +1,71 @@
-"""Lists the input events of one step in internal order, sorted, straight from a dense array."""
+"""Lists the events of one step: of the neurons that fired, and of what enters, in internal order."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
 from neurodeploy.targets.emulator.columns import CHANNELS, HEIGHT, WIDTH
+from neurodeploy.targets.emulator.pointers import beyond, lowest, nonzero
 from neurodeploy.targets.emulator.rows import OPTIONS
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def word(context, address):  # type: ignore[no-untyped-def]
-    """Return the eight bytes at an address, aligned or not."""
-
-    def code(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
-
-    return types.uint64(types.intp), code
+@njit(inline="always")
+def _marked(flags, place, end):  # type: ignore[no-untyped-def]
+    """Return which of the flags [place, end) are not 0, but at most 64 of them, as bits."""
+    if place + 64 <= end:
+        return nonzero(beyond(flags, place))
+    bits = np.uint64(0)
+    for i in range(place, end):
+        bits |= np.uint64(flags[i] != 0) << np.uint64(i - place)
+    return bits
 
 
 @njit(**OPTIONS)
-def list_fired(s, at, size, offset, indices, begin):  # type: ignore[no-untyped-def]
-    """List which of the ``size`` flags from ``s[at]`` on are set, as offset + place, from ``indices[begin]`` on.
-
-    Return where the list ends. Eight flags are looked at together and their indices written without a branch, so that
-    the list needs room for one more entry than there are flags.
-    """
-    since, to, whole = np.uint64(at), begin, size & ~7
-    first = s.ctypes.data + at
-    for block in range(0, whole, 8):
-        if word(first + block):
-            for i in range(block, block + 8):
-                indices[np.uint64(to)] = offset + i
-                to += s[since + np.uint64(i)]
-    for i in range(whole, size):
-        indices[np.uint64(to)] = offset + i
-        to += s[since + np.uint64(i)]
+def list_fired(s, size, offset, indices):  # type: ignore[no-untyped-def]
+    """List which of ``size`` flags are set, as offset + place; return how many."""
+    to = np.int64(0)
+    for place in range(0, size, 64):
+        bits = _marked(s, place, size)
+        while bits:
+            indices[to] = offset + place + lowest(bits)
+            bits &= bits - np.uint64(1)
+            to += 1
     return to
 
 
 @njit(**OPTIONS)
-def list_port(dense, at, part, indices, payloads, begin):  # type: ignore[no-untyped-def]
-    """List a port's nonzero cells of one step, in torch order from ``dense[at]`` on, by internal index.
+def list_port(dense, part, indices, payloads):  # type: ignore[no-untyped-def]
+    """List a port's nonzero cells of one step, given in torch order, by internal index.
 
-    Return how many there are and how loud the loudest is: 1 where all payloads are 1, else at least 2. Eight bytes of
-    every channel are looked at together; both lists need room for one entry more than the port has cells.
+    Return how many there are and how loud the loudest is: 1 where all payloads are 1, else at least 2.
     """
     channels, plane = part[CHANNELS], part[HEIGHT] * part[WIDTH]
-    step, address, to = 8 // dense.itemsize, dense.ctypes.data, begin
-    low, high = np.int64(0), np.int64(1)
-    for place in range(0, plane, step):
-        some = min(step, plane - place)
-        found = np.uint64(some < step)
-        if some == step:
+    to, low, high = np.int64(0), np.int64(1), np.int64(1)
+    for place in range(0, plane, 64):
+        bits = np.uint64(0)
+        for c in range(channels):
+            bits |= _marked(dense, c * plane + place, c * plane + min(place + 64, plane))
+        while bits:
+            i = place + lowest(bits)
+            bits &= bits - np.uint64(1)
             for c in range(channels):
-                found |= word(address + dense.itemsize * (at + c * plane + place))
-        if found == 0:
-            continue
-        for i in range(place, place + some):
-            for c in range(channels):
-                value = np.int64(dense[np.uint64(at + c * plane + i)])
-                indices[np.uint64(to)] = i * channels + c
-                payloads[np.uint64(to)] = value
-                to += np.int64(value != 0)
-                low, high = min(low, value), max(high, value)
-    return to - begin, high if low == 0 and high == 1 else max(np.int64(2), high, -low)
+                value = np.int64(dense[c * plane + i])
+                if value != 0:
+                    indices[to] = i * channels + c
+                    payloads[to] = value
+                    to += 1
+                    low, high = min(low, value), max(high, value)
+    return to, np.int64(1) if low == high else max(np.int64(2), high, -low)
 
 
 @njit(**OPTIONS)
-def copy_events(events, first, end, indices, payloads, begin):  # type: ignore[no-untyped-def]
-    """Copy the events [first, end) of a list given as such; return as :func:`list_port`."""
+def copy_events(from_indices, from_payloads, number, indices, payloads):  # type: ignore[no-untyped-def]
+    """Copy a list of events; return how loud the loudest is, as :func:`list_port`."""
     low, high = np.int64(1), np.int64(1)
-    for e in range(first, end):
-        value = np.int64(events.payloads[e])
-        indices[begin + e - first] = events.indices[e]
-        payloads[begin + e - first] = value
+    for e in range(number):
+        value = np.int64(from_payloads[e])
+        indices[e] = from_indices[e]
+        payloads[e] = value
         low, high = min(low, value), max(high, value)
-    return end - first, np.int64(1) if low == high else max(np.int64(2), high, -low)
+    return np.int64(1) if low == high else max(np.int64(2), high, -low)

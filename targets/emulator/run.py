@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +35,12 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
     out_u = np.empty((samples, steps, cells if "u" in record else 0), dtype=np.int32)
     out_v = np.empty((samples, steps, cells if "v" in record else 0), dtype=np.int32)
 
-    def work(part: slice) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def work(part: slice) -> npt.NDArray[np.int64]:
         return _run_part(program, inputs[part], (out_s[part], out_u[part], out_v[part]))
 
     with ThreadPoolExecutor(threads()) as pool:
         counts = list(pool.map(work, _chunks(samples, threads())))
-    wraps, clips = (sum(column) for column in zip(*counts, strict=True))
+    wraps, clips = np.sum(counts, axis=0).T
     names = [population.name for population in network.order]
     return Recording(
         samples=samples,
@@ -57,31 +57,15 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
     )
 
 
-class Inputs(NamedTuple):
-    """What enters, either dense or as events; the kernel reads ``dense`` unless it is empty.
+def _run_part(program: Program, inputs: Spikes, out: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[np.int64]:
+    """Run some of the samples on this thread; return wraps and clips, int64 [populations in running order, 2]."""
+    from neurodeploy.targets.emulator import kernel, memory
 
-    dense : uint8 or int32 [samples, steps, cells of all ports] in torch order.
-    first : int64 [samples, steps, ports + 1], where each port's events begin.
-    indices, payloads : int32, internal index within the port, sorted within a step.
-    """
-
-    dense: Spikes
-    first: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.int32]
-    payloads: npt.NDArray[np.int32]
-
-
-def _run_part(
-    program: Program, inputs: Spikes, out: tuple[npt.NDArray[Any], ...]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Run some of the samples on this thread; return wraps and clips of each population in running order."""
-    from neurodeploy.targets.emulator import kernel
-
-    none = np.zeros(0, dtype=np.int32)
-    given = Inputs(inputs, np.zeros((0, 0, 0), dtype=np.int64), none, none)
-    wraps, clips = (np.zeros(len(program.cells), dtype=np.int64) for _ in range(2))
-    kernel.run_samples(program.tables, given, *out, wraps, clips)
-    return wraps, clips
+    none, found = np.zeros(0, dtype=np.int32), np.zeros((len(program.cells), 2), dtype=np.int64)
+    given = memory.Inputs(inputs, np.zeros(0, dtype=np.int64), none, none, cells=inputs.shape[2], width=0)
+    own = memory.memory(program.tables, program.population_cells)
+    kernel.run_samples(program.tables, own, given, *out, found)
+    return found
 
 
 def threads() -> int:

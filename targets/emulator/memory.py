@@ -1,0 +1,134 @@
+"""What the kernel works on: as arrays for Python, and as bare pointers for the kernel itself."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from neurodeploy.targets.emulator.columns import CELLS, END, FIRST, HIN, HISTORY, SIZE, WIN
+from neurodeploy.targets.emulator.pointers import pointer
+from neurodeploy.targets.emulator.program import Tables
+from neurodeploy.targets.emulator.rows import BLOCKS, OPTIONS
+
+#: Cells by which sums are longer than a population: a packed row is padded, and zeros are added beyond its end.
+OVERHANG = BLOCKS[-1]
+
+
+class Memory(NamedTuple):
+    """What changes while a network runs.
+
+    counts, loud : int64 [parts, slots], events in a step and how loud the loudest is (1: all payloads are 1).
+    indices, payloads : int32, sorted by index within a step; payloads are not kept where loud is 1.
+    starts : int64 [parts], where a part's first list begins; its lists are its size apart.
+    u, v : int32, the neurons; extremes int64 [populations, 2], peak |u| and -(lowest v) after the last step.
+    sums, own : int32, sums of a population, and those of one projection.
+    edges : int32 [projections of a population, places], where in a list of events each position or line begins.
+    gathered : uint8 [projections of a population], 1 where a convolution gathers.
+    slots, places : extents of the arrays above.
+    """
+
+    counts: Any
+    loud: Any
+    indices: Any
+    payloads: Any
+    starts: Any
+    u: Any
+    v: Any
+    extremes: Any
+    sums: Any
+    own: Any
+    edges: Any
+    gathered: Any
+    slots: int
+    places: int
+
+
+class Inputs(NamedTuple):
+    """What enters, either dense or as events; events are read where ``cells`` is 0.
+
+    dense : uint8 or int32 [samples, steps, cells of all ports] in torch order.
+    first : int64 [samples, steps, ports + 1], where each port's events begin.
+    indices, payloads : int32, internal index within the port, sorted within a step.
+    cells, width : extents of a step of ``dense`` and of ``first``.
+    """
+
+    dense: Any
+    first: Any
+    indices: Any
+    payloads: Any
+    cells: int
+    width: int
+
+
+def memory(tables: Tables, cells: int) -> Memory:
+    """Return memory for one network; ``cells`` is the number of its neurons."""
+    lists = tables.parts[:, SIZE] * tables.parts[:, HISTORY]
+    slots = int(tables.parts[:, HISTORY].max())
+    counts = np.zeros((len(lists), slots), dtype=np.int64)
+    sums = np.zeros(int(tables.populations[:, CELLS].max()) + OVERHANG, dtype=np.int32)
+    fan = int((tables.populations[:, END] - tables.populations[:, FIRST]).max())
+    places = 1 + int((tables.projections[:, HIN] * tables.projections[:, WIN]).max(initial=0))
+    return Memory(
+        counts=counts,
+        loud=np.ones_like(counts),
+        indices=np.zeros(int(lists.sum()), dtype=np.int32),
+        payloads=np.ones(int(lists.sum()), dtype=np.int32),
+        starts=np.cumsum(lists) - lists,
+        u=np.zeros(cells, dtype=np.int32),
+        v=np.zeros(cells, dtype=np.int32),
+        extremes=np.zeros((len(tables.populations), 2), dtype=np.int64),
+        sums=sums,
+        own=np.zeros_like(sums),
+        edges=np.zeros((fan, places), dtype=np.int32),
+        gathered=np.zeros(fan, dtype=np.uint8),
+        slots=slots,
+        places=places,
+    )
+
+
+@njit(**OPTIONS)
+def bare_tables(tables):  # type: ignore[no-untyped-def]
+    """Return tables of pointers."""
+    return Tables(
+        pointer(tables.parts),
+        pointer(tables.populations),
+        pointer(tables.projections),
+        pointer(tables.reach_first),
+        pointer(tables.reach_pairs),
+        pointer(tables.packed),
+        pointer(tables.wide),
+        pointer(tables.threshold),
+        pointer(tables.keep_current),
+        pointer(tables.keep_voltage),
+        pointer(tables.bias),
+    )
+
+
+@njit(**OPTIONS)
+def bare_memory(memory):  # type: ignore[no-untyped-def]
+    """Return memory of pointers."""
+    return Memory(
+        pointer(memory.counts),
+        pointer(memory.loud),
+        pointer(memory.indices),
+        pointer(memory.payloads),
+        pointer(memory.starts),
+        pointer(memory.u),
+        pointer(memory.v),
+        pointer(memory.extremes),
+        pointer(memory.sums),
+        pointer(memory.own),
+        pointer(memory.edges),
+        pointer(memory.gathered),
+        memory.slots,
+        memory.places,
+    )
+
+
+@njit(**OPTIONS)
+def bare_inputs(inputs):  # type: ignore[no-untyped-def]
+    """Return inputs of pointers."""
+    first, indices, payloads = pointer(inputs.first), pointer(inputs.indices), pointer(inputs.payloads)
+    return Inputs(pointer(inputs.dense), first, indices, payloads, inputs.cells, inputs.width)
