@@ -1,8 +1,8 @@
 """Names of the columns of the kernel's tables; :class:`neurodeploy.targets.emulator.program.Tables` says what they hold."""
 
 #: parts
-SIZE, OFFSET, HISTORY, CHANNELS, HEIGHT, WIDTH = range(6)
-PART_COLUMNS = 6
+SIZE, OFFSET, HISTORY, CHANNELS, HEIGHT, WIDTH, GRAIN = range(7)
+PART_COLUMNS = 7
 
 #: populations
 PART, AT, CELLS, UNIFORM, FIRST, END, SHIFT, PIECES = range(8)
@@ -10,8 +10,9 @@ POPULATION_COLUMNS = 8
 
 #: projections, the first ten of any kind, the others of convolutions
 KIND, SOURCE, LAG, BEYOND, BEGIN, PACKED, LENGTH, ROWS, WIDEST, MASS = range(10)
-CIN, HIN, WIN, COUT, HOUT, WOUT, KH, KW, SY, SX, PY, PX, DY, DX, GROUPS, REACH = range(10, 26)
-PROJECTION_COLUMNS = 26
+CIN, HIN, WIN, COUT, HOUT, WOUT, KH, KW, SY, SX, PY, PX, DY, GROUPS = range(10, 24)
+SPAN, MARGIN, LINE, REACH, TAPS, TAP_LENGTH, TAP_ROWS = range(24, 31)
+PROJECTION_COLUMNS = 31
 
 #: Kinds of projection.
 DENSE, CONVOLUTION = 0, 1

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from neurodeploy.targets.emulator.columns import CHANNELS, HEIGHT, WIDTH
-from neurodeploy.targets.emulator.pointers import beyond, lowest, nonzero
+from neurodeploy.targets.emulator.pointers import beyond, bits_set, lowest, nonzero
 from neurodeploy.targets.emulator.rows import OPTIONS
 
 
@@ -22,16 +22,37 @@ def _marked(flags, place, end):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def list_fired(s, size, offset, indices):  # type: ignore[no-untyped-def]
-    """List which of ``size`` flags are set, as offset + place; return how many."""
-    to = np.int64(0)
+def list_fired(s, size, offset, indices, grain, edges, listed):  # type: ignore[no-untyped-def]
+    """List which of ``size`` flags are set, as offset + place; return how many.
+
+    Unless ``grain`` is 0, note from ``edges[0]`` on where in the list, which has ``listed`` entries already, every
+    stretch of so many flags begins; grain divides 64, or 64 divides it.
+    """
+    to, edge, due = np.int64(0), np.int64(0), np.int64(0)
     for place in range(0, size, 64):
         bits = _marked(s, place, size)
+        if grain and place == due:
+            for start in range(0, min(64, size - place), grain):
+                edges[edge] = listed + to + bits_set(bits & ((np.uint64(1) << np.uint64(start)) - np.uint64(1)))
+                edge += 1
+            due += max(grain, 64)
         while bits:
             indices[to] = offset + place + lowest(bits)
             bits &= bits - np.uint64(1)
             to += 1
     return to
+
+
+@njit(**OPTIONS)
+def mark_edges(indices, number, grain, edges, last):  # type: ignore[no-untyped-def]
+    """Note in ``edges`` where in a sorted list each of ``last`` stretches of ``grain`` begins, and where the last ends."""
+    e, limit = np.int64(0), np.int64(0)
+    for place in range(last):
+        edges[place] = e
+        limit += grain
+        while e < number and indices[e] < limit:
+            e += 1
+    edges[last] = number
 
 
 @njit(**OPTIONS)

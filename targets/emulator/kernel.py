@@ -8,15 +8,16 @@ import numpy as np
 from numba import njit
 
 from neurodeploy.targets.emulator.columns import (
-    AT, BEYOND, CELLS, CIN, CONVOLUTION, END, FIRST, HEIGHT, HIN, HISTORY, KIND, LAG, MASS, OFFSET, PART, PART_COLUMNS,
-    PIECES, POPULATION_COLUMNS, PROJECTION_COLUMNS, SHIFT, SIZE, SOURCE, UNIFORM, WIDEST, WIN,
+    AT, BEYOND, CELLS, CHANNELS, CIN, CONVOLUTION, COUT, END, FIRST, GRAIN, HEIGHT, HIN, HISTORY, KIND, LAG, LINE, MARGIN,
+    MASS, OFFSET, PART, PART_COLUMNS, PIECES, POPULATION_COLUMNS, PROJECTION_COLUMNS, SHIFT, SIZE, SOURCE, UNIFORM,
+    WIDEST, WIN,
 )  # fmt: skip
-from neurodeploy.targets.emulator.inputs import copy_events, list_fired, list_port
+from neurodeploy.targets.emulator.inputs import copy_events, list_fired, list_port, mark_edges
 from neurodeploy.targets.emulator.memory import OVERHANG, bare_inputs, bare_memory, bare_tables
 from neurodeploy.targets.emulator.pointers import beyond, pointer
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
-    add_dense, add_scaled, gather_line, gathers, mark_edges, scatter_line,
+    add_dense, add_scaled, gather_line, gathers, scatter_line,
 )  # fmt: skip
 from neurodeploy.targets.emulator.updates import update_each, update_inside, update_uniform
 
@@ -25,18 +26,20 @@ _LIMIT = np.int64((1 << 23) - 1)
 
 
 class Events(NamedTuple):
-    """The events that reach a projection in a step: how many, how loud, and pointers to both lists."""
+    """The events that reach a projection in a step: how many, how loud, and pointers to both lists and the edges."""
 
     number: int
     loud: int
     indices: Any
     payloads: Any
+    edges: Any
+    grain: int
 
 
 @njit(**OPTIONS)
-def _update(tables, row, at, size, inside, memory, s):  # type: ignore[no-untyped-def]
+def _update(tables, row, at, size, inside, a, memory, s):  # type: ignore[no-untyped-def]
     """Update ``size`` neurons of a population from cell ``at`` on; return their extremes, wraps and clips."""
-    a, u, v, shift = memory.sums, beyond(memory.u, at), beyond(memory.v, at), row[SHIFT]
+    u, v, shift = beyond(memory.u, at), beyond(memory.v, at), row[SHIFT]
     keep_u, keep_v = beyond(tables.keep_current, at), beyond(tables.keep_voltage, at)
     threshold, bias = beyond(tables.threshold, at), beyond(tables.bias, at)
     if row[UNIFORM] == 0:
@@ -64,33 +67,57 @@ def _stays_inside(tables, row, extremes, arriving):  # type: ignore[no-untyped-d
 
 @njit(**OPTIONS)
 def _list(tables, part, t, memory):  # type: ignore[no-untyped-def]
-    """Return which list holds what a part sends in step t, and where it begins."""
+    """Return which list holds what a part sends in step t, where it begins, and a pointer to its edges."""
     row = beyond(tables.parts, part * PART_COLUMNS)
-    slot = t % row[HISTORY]
-    return part * memory.slots + slot, memory.starts[part] + slot * row[SIZE]
+    slot, grain = t % row[HISTORY], row[GRAIN]
+    edges = memory.edge_starts[part] + (slot * (row[SIZE] // grain + 1) if grain else 0)
+    return part * memory.slots + slot, memory.starts[part] + slot * row[SIZE], beyond(memory.edges, edges)
 
 
 @njit(**OPTIONS)
-def waiting(tables, row, t, memory):  # type: ignore[no-untyped-def]
+def _waiting(tables, row, t, memory):  # type: ignore[no-untyped-def]
     """Return the events that reach a projection in step t."""
-    earlier = t - row[LAG]
-    at, begin = _list(tables, row[SOURCE], max(earlier, 0), memory)
-    number = memory.counts[at] if earlier >= 0 else np.int64(0)
-    return Events(number, memory.loud[at], beyond(memory.indices, begin), beyond(memory.payloads, begin))
+    earlier, source = t - row[LAG], row[SOURCE]
+    at, begin, edges = _list(tables, source, max(earlier, 0), memory)
+    number, grain = memory.counts[at] if earlier >= 0 else np.int64(0), tables.parts[source * PART_COLUMNS + GRAIN]
+    return Events(number, memory.loud[at], beyond(memory.indices, begin), beyond(memory.payloads, begin), edges, grain)
 
 
 @njit(**OPTIONS)
 def _prepare(row, nth, events, memory):  # type: ignore[no-untyped-def]
-    """Return a bound of what a projection's events add to a neuron; for a convolution choose the way and mark."""
+    """Return a bound of what a projection's events add to a neuron; for a convolution choose the way."""
     if events.number == 0:
         return np.int64(0)
     if row[KIND] == CONVOLUTION:
         gathered = gathers(row, events)
-        places, width = (row[HIN] * row[WIN], row[CIN]) if gathered else (row[HIN], row[WIN] * row[CIN])
         memory.gathered[nth] = np.uint8(gathered)
-        mark_edges(events.indices, events.number, width, beyond(memory.edges, nth * memory.places), places)
+        if gathered and events.grain != row[CIN]:
+            marks = beyond(memory.marks, nth * memory.places)
+            mark_edges(events.indices, events.number, row[CIN], marks, row[HIN] * row[WIN])
     bound = min(events.number * row[WIDEST], row[MASS]) * events.loud
     return bound << row[BEYOND] if row[BEYOND] >= 0 else (bound >> -row[BEYOND]) + 1
+
+
+@njit(**OPTIONS)
+def _clear(cells, number):  # type: ignore[no-untyped-def]
+    for i in range(number):
+        cells[i] = 0
+
+
+@njit(**OPTIONS)
+def _convolve(tables, row, nth, events, y, memory):  # type: ignore[no-untyped-def]
+    """Return the sums that a convolution brings to line ``y`` of the target."""
+    _clear(memory.own, row[LINE] * row[COUT] + OVERHANG)
+    line = beyond(memory.own, row[MARGIN] * row[COUT])
+    if events.number == 0:
+        return line
+    if memory.gathered[nth] == 0:
+        scatter_line(tables, row, y, memory.own, events, row[WIN] if events.grain == row[CIN] else 1)
+    elif events.grain == row[CIN]:
+        gather_line(tables, row, y, line, events, events.edges)
+    else:
+        gather_line(tables, row, y, line, events, beyond(memory.marks, nth * memory.places))
+    return line
 
 
 @njit(**OPTIONS)
@@ -98,22 +125,31 @@ def _deliver(tables, row, nth, events, line, lines, size, memory):  # type: igno
     """Add what a projection brings to the sums of ``lines`` lines of the target, of ``size`` cells each."""
     if events.number == 0:
         return
-    goal = memory.sums
-    if row[BEYOND] != 0:
-        goal = memory.own
-        for i in range(size * lines + OVERHANG):
-            goal[i] = 0
     if row[KIND] == CONVOLUTION:
-        edges = beyond(memory.edges, nth * memory.places)
         for y in range(lines):
-            if memory.gathered[nth] == 1:
-                gather_line(tables, row, line + y, beyond(goal, y * size), events, edges)
-            else:
-                scatter_line(tables, row, line + y, beyond(goal, y * size), events, edges)
+            own = _convolve(tables, row, nth, events, line + y, memory)
+            add_scaled(beyond(memory.sums, y * size), own, size, row[BEYOND])
+    elif row[BEYOND] == 0:
+        add_dense(tables, row, memory.sums, events)
     else:
-        add_dense(tables, row, goal, events)
-    if row[BEYOND] != 0:
-        add_scaled(memory.sums, goal, size * lines, row[BEYOND])
+        _clear(memory.own, size * lines + OVERHANG)
+        add_dense(tables, row, memory.own, events)
+        add_scaled(memory.sums, memory.own, size * lines, row[BEYOND])
+
+
+@njit(**OPTIONS)
+def _sum(tables, row, t, line, lines, size, memory):  # type: ignore[no-untyped-def]
+    """Return the sums that arrive at ``lines`` lines of a population, of ``size`` cells each."""
+    first, end = row[FIRST], row[END]
+    if lines == 1 and end - first == 1:
+        its = beyond(tables.projections, first * PROJECTION_COLUMNS)
+        if its[KIND] == CONVOLUTION and its[BEYOND] == 0:
+            return _convolve(tables, its, 0, _waiting(tables, its, t, memory), line, memory)
+    _clear(memory.sums, size * lines + OVERHANG)
+    for projection in range(first, end):
+        its = beyond(tables.projections, projection * PROJECTION_COLUMNS)
+        _deliver(tables, its, projection - first, _waiting(tables, its, t, memory), line, lines, size, memory)
+    return memory.sums
 
 
 @njit(**OPTIONS)
@@ -123,28 +159,28 @@ def _step_population(tables, p, t, s, memory):  # type: ignore[no-untyped-def]
     A map that only convolutions reach is taken line by line, so that its sums never leave the nearest cache.
     """
     row, extremes = beyond(tables.populations, p * POPULATION_COLUMNS), beyond(memory.extremes, 2 * p)
-    part, pieces, first, end = row[PART], row[PIECES], row[FIRST], row[END]
-    arriving = np.int64(0)
-    for projection in range(first, end):
+    part, pieces, size, arriving = row[PART], row[PIECES], row[CELLS], np.int64(0)
+    for projection in range(row[FIRST], row[END]):
         its = beyond(tables.projections, projection * PROJECTION_COLUMNS)
-        arriving += _prepare(its, projection - first, waiting(tables, its, t, memory), memory)
+        arriving += _prepare(its, projection - row[FIRST], _waiting(tables, its, t, memory), memory)
     inside = _stays_inside(tables, row, extremes, arriving)
-    at, begin = _list(tables, part, t, memory)
-    height, size = tables.parts[part * PART_COLUMNS + HEIGHT], row[CELLS]
+    at, begin, edges = _list(tables, part, t, memory)
+    its = beyond(tables.parts, part * PART_COLUMNS)
+    height, grain = its[HEIGHT], its[GRAIN]
+    noted = grain if grain == its[CHANNELS] else 0
     piece, lines = size // pieces, height // pieces
     number, peak, low, wraps, clips = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for nth in range(pieces):
-        for i in range(piece + OVERHANG):
-            memory.sums[i] = 0
-        if arriving:
-            for projection in range(first, end):
-                its = beyond(tables.projections, projection * PROJECTION_COLUMNS)
-                events = waiting(tables, its, t, memory)
-                _deliver(tables, its, projection - first, events, nth * lines, lines, size // height, memory)
         place = nth * piece
-        found = _update(tables, row, row[AT] + place, piece, inside, memory, beyond(s, place))
+        sums = _sum(tables, row, t, nth * lines, lines, size // height, memory)
+        found = _update(tables, row, row[AT] + place, piece, inside, sums, memory, beyond(s, place))
         peak, low, wraps, clips = max(peak, found[0]), max(low, found[1]), wraps + found[2], clips + found[3]
-        number += list_fired(beyond(s, place), piece, place, beyond(memory.indices, begin + number))
+        listed, marks = beyond(memory.indices, begin + number), beyond(edges, place // noted if noted else 0)
+        number += list_fired(beyond(s, place), piece, place, listed, noted, marks, number)
+    if noted:
+        edges[size // noted] = number
+    elif grain:
+        mark_edges(beyond(memory.indices, begin), number, grain, edges, size // grain)
     extremes[0], extremes[1] = peak, low
     memory.counts[at], memory.loud[at] = number, 1
     return wraps, clips
@@ -154,7 +190,7 @@ def _step_population(tables, p, t, s, memory):  # type: ignore[no-untyped-def]
 def _enter(tables, port, step, t, inputs, memory):  # type: ignore[no-untyped-def]
     """List what enters a port in step t, which is ``step`` counted over all samples."""
     row = beyond(tables.parts, port * PART_COLUMNS)
-    nth, begin = _list(tables, port, t, memory)
+    nth, begin, edges = _list(tables, port, t, memory)
     indices, payloads = beyond(memory.indices, begin), beyond(memory.payloads, begin)
     if inputs.cells:
         dense = beyond(inputs.dense, step * inputs.cells + row[OFFSET])
@@ -164,6 +200,8 @@ def _enter(tables, port, step, t, inputs, memory):  # type: ignore[no-untyped-de
         first, number = inputs.first[at], inputs.first[at + 1] - inputs.first[at]
         given = beyond(inputs.indices, first), beyond(inputs.payloads, first)
         loud = copy_events(given[0], given[1], number, indices, payloads)
+    if row[GRAIN]:
+        mark_edges(indices, number, row[GRAIN], edges, row[SIZE] // row[GRAIN])
     memory.counts[nth], memory.loud[nth] = number, loud
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from neurodeploy.targets.emulator.columns import CELLS, END, FIRST, HIN, HISTORY, SIZE, WIN
+from neurodeploy.targets.emulator.columns import CELLS, COUT, END, FIRST, GRAIN, HIN, HISTORY, LINE, SIZE, WIN
 from neurodeploy.targets.emulator.pointers import pointer
 from neurodeploy.targets.emulator.program import Tables
 from neurodeploy.targets.emulator.rows import BLOCKS, OPTIONS
@@ -23,8 +23,10 @@ class Memory(NamedTuple):
     indices, payloads : int32, sorted by index within a step; payloads are not kept where loud is 1.
     starts : int64 [parts], where a part's first list begins; its lists are its size apart.
     u, v : int32, the neurons; extremes int64 [populations, 2], peak |u| and -(lowest v) after the last step.
-    sums, own : int32, sums of a population, and those of one projection.
-    edges : int32 [projections of a population, places], where in a list of events each position or line begins.
+    edges : int32, where in each list each stretch of the part's grain begins, and last where the list ends.
+    edge_starts : int64 [parts], where those of a part's first list begin; those of its lists lie side by side.
+    sums, own : int32, sums of a population, or of a line of it, and those of one projection.
+    marks : int32 [projections of a population, places], edges of positions where the grain is a line.
     gathered : uint8 [projections of a population], 1 where a convolution gathers.
     slots, places : extents of the arrays above.
     """
@@ -34,12 +36,14 @@ class Memory(NamedTuple):
     indices: Any
     payloads: Any
     starts: Any
+    edges: Any
+    edge_starts: Any
     u: Any
     v: Any
     extremes: Any
     sums: Any
     own: Any
-    edges: Any
+    marks: Any
     gathered: Any
     slots: int
     places: int
@@ -64,28 +68,37 @@ class Inputs(NamedTuple):
 
 def memory(tables: Tables, cells: int) -> Memory:
     """Return memory for one network; ``cells`` is the number of its neurons."""
-    lists = tables.parts[:, SIZE] * tables.parts[:, HISTORY]
-    slots = int(tables.parts[:, HISTORY].max())
+    history, projections = tables.parts[:, HISTORY], tables.projections
+    lists, slots = tables.parts[:, SIZE] * history, int(history.max())
+    edges = np.array([_edges(*row) for row in tables.parts[:, [SIZE, GRAIN]]], dtype=np.int64) * history
     counts = np.zeros((len(lists), slots), dtype=np.int64)
-    sums = np.zeros(int(tables.populations[:, CELLS].max()) + OVERHANG, dtype=np.int32)
+    cells_of_a_line = int((projections[:, LINE] * projections[:, COUT]).max(initial=0))
+    sums = np.zeros(max(int(tables.populations[:, CELLS].max()), cells_of_a_line) + OVERHANG, dtype=np.int32)
     fan = int((tables.populations[:, END] - tables.populations[:, FIRST]).max())
-    places = 1 + int((tables.projections[:, HIN] * tables.projections[:, WIN]).max(initial=0))
+    places = 1 + int((projections[:, HIN] * projections[:, WIN]).max(initial=0))
     return Memory(
         counts=counts,
         loud=np.ones_like(counts),
         indices=np.zeros(int(lists.sum()), dtype=np.int32),
         payloads=np.ones(int(lists.sum()), dtype=np.int32),
         starts=np.cumsum(lists) - lists,
+        edges=np.zeros(int(edges.sum()), dtype=np.int32),
+        edge_starts=np.cumsum(edges) - edges,
         u=np.zeros(cells, dtype=np.int32),
         v=np.zeros(cells, dtype=np.int32),
         extremes=np.zeros((len(tables.populations), 2), dtype=np.int64),
         sums=sums,
         own=np.zeros_like(sums),
-        edges=np.zeros((fan, places), dtype=np.int32),
+        marks=np.zeros((fan, places), dtype=np.int32),
         gathered=np.zeros(fan, dtype=np.uint8),
         slots=slots,
         places=places,
     )
+
+
+def _edges(size: int, grain: int) -> int:
+    """Return how many edges a list of a part's events has."""
+    return size // grain + 1 if grain else 0
 
 
 @njit(**OPTIONS)
@@ -95,8 +108,7 @@ def bare_tables(tables):  # type: ignore[no-untyped-def]
         pointer(tables.parts),
         pointer(tables.populations),
         pointer(tables.projections),
-        pointer(tables.reach_first),
-        pointer(tables.reach_pairs),
+        pointer(tables.reach),
         pointer(tables.packed),
         pointer(tables.wide),
         pointer(tables.threshold),
@@ -115,12 +127,14 @@ def bare_memory(memory):  # type: ignore[no-untyped-def]
         pointer(memory.indices),
         pointer(memory.payloads),
         pointer(memory.starts),
+        pointer(memory.edges),
+        pointer(memory.edge_starts),
         pointer(memory.u),
         pointer(memory.v),
         pointer(memory.extremes),
         pointer(memory.sums),
         pointer(memory.own),
-        pointer(memory.edges),
+        pointer(memory.marks),
         pointer(memory.gathered),
         memory.slots,
         memory.places,

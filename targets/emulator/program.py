@@ -15,8 +15,26 @@ import numpy.typing as npt
 
 from neurodeploy.fixedpoint import DECAY_ONE, INPUT_LIMIT, STATE_SHIFT
 from neurodeploy.network import Convolution, Network, Population, Port, Projection
-from neurodeploy.targets.emulator.columns import CONVOLUTION, DENSE, PART_COLUMNS, POPULATION_COLUMNS, PROJECTION_COLUMNS
-from neurodeploy.targets.emulator.packing import channel_last, fits, pack, padded, reach, to_internal
+from neurodeploy.targets.emulator.columns import (
+    CIN,
+    CONVOLUTION,
+    DENSE,
+    PART_COLUMNS,
+    POPULATION_COLUMNS,
+    PROJECTION_COLUMNS,
+)
+from neurodeploy.targets.emulator.packing import (
+    Sweep,
+    channel_last,
+    dense_rows,
+    fits,
+    pack,
+    padded,
+    sweep_rows,
+    sweep_starts,
+    tap_rows,
+    to_internal,
+)
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -27,23 +45,25 @@ _PROGRAMS: weakref.WeakKeyDictionary[Network, Program] = weakref.WeakKeyDictiona
 class Tables(NamedTuple):
     """What the kernel reads; every row belongs to a part (ports first, then populations) or a projection.
 
-    parts [parts, 6]: size, offset among the cells of its kind, slots of event history, and extents C, H, W,
-    which are 1, 1, size for a part of another shape.
+    parts [parts, 7]: size, offset among the cells of its kind, slots of event history, extents C, H, W, which are 1, 1,
+    size for a part of another shape, and for the source of a convolution after how many cells the kernel notes where in
+    its list of events it is: those of a position or of a line.
     populations [populations, 8] in running order: part, cell offset, size, uniform (0 or 1), first projection, end, the
     shift from a sum of weights to state units, and the pieces in which it is updated: its H where only convolutions
     reach it, else 1.
-    projections [projections, 26]: kind, source part, lag, exponent beyond that shift, where its rows begin in ``packed``
+    projections [projections, 31]: kind, source part, lag, exponent beyond that shift, where its rows begin in ``packed``
     or ``wide``, packed (0 or 1), cells of a row, rows, the largest |weight|, the largest sum of |weight| at one target
-    cell; and for a convolution source C, H, W, target C, H, W, kernel, stride, padding and dilation as (H, W) pairs,
-    groups, and where it begins in ``reach_first``. The names are in :mod:`neurodeploy.targets.emulator.columns`.
-    reach_first, reach_pairs : :class:`~neurodeploy.targets.emulator.packing.Reach` of all convolutions, one after another.
+    cell; and for a convolution source C, H, W, target C, H, W, kernel, stride and padding as (H, W) pairs, dilation
+    along H, groups, the three numbers of its :class:`~neurodeploy.targets.emulator.packing.Sweep`, where it begins in
+    ``reach``, and begin, cells and number of its rows tap by tap, -1 where it has none.
+    reach : ``sweep_starts`` of all convolutions, one after another.
+    The names are in :mod:`neurodeploy.targets.emulator.columns`.
     """
 
     parts: Int64
     populations: Int64
     projections: Int64
-    reach_first: Int64
-    reach_pairs: Int64
+    reach: Int64
     packed: npt.NDArray[np.int16]
     wide: Int32
     threshold: Int32
@@ -116,7 +136,7 @@ def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[t
         size = int(np.prod(part.shape))
         history = 1 + max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
         extents = part.shape if len(part.shape) == 3 else (1, 1, size)
-        rows.append((size, offsets[type(part)], history, *extents))
+        rows.append((size, offsets[type(part)], history, *extents, _grain(network, part)))
         offsets[type(part)] += size
     return rows, offsets[Population]
 
@@ -151,8 +171,7 @@ class _Rows:
         self.projections: list[list[int]] = []
         self.packed: list[npt.NDArray[np.int16]] = []
         self.wide: list[Int32] = []
-        self.first: list[Int64] = []
-        self.pairs: list[Int64] = []
+        self.reach: list[Int64] = []
 
     def add(self, network: Network, projection: Projection, head: list[int], halved: int) -> None:
         """Append one projection whose weights are divided by 2 to the power of ``halved``."""
@@ -160,56 +179,56 @@ class _Rows:
         weight = (connection.weight >> halved).astype(np.int32)
         size = np.abs(weight.astype(np.int64)).reshape(len(weight), -1)
         bounds = [int(size.max(initial=0)), int(size.sum(axis=1).max(initial=0))]
-        if isinstance(connection, Convolution):
-            kind, geometry = CONVOLUTION, [*_geometry(network, projection), sum(map(len, self.first))]
-            rows = _kernel_rows(weight, connection.groups)
-            pairs = sum(map(len, self.pairs))
-            found = reach(*(geometry[i] for i in (2, 5, 7, 9, 11, 13)))
-            self.first.append(found.first + pairs)
-            self.pairs.append(found.pairs)
-        else:
-            kind, geometry, rows = DENSE, [0] * 16, _dense_rows(network, projection, weight)
+        source, target = (network.by_name[name].shape for name in (projection.source, projection.target))
+        if not isinstance(connection, Convolution):
+            rows = self._table(dense_rows(weight, source, target))
+            self.projections.append([DENSE, *head, *rows, *bounds, *[0] * (PROJECTION_COLUMNS - CIN)])
+            return
+        (kernel, stride, padding, dilation), groups = _axes(connection), connection.groups
+        sweep = Sweep.along(source[2], target[2], kernel[1], stride[1], padding[1], dilation[1])
+        rows = self._table(sweep_rows(weight, sweep, stride[1], dilation[1], groups))
+        taps = self._table(tap_rows(weight)) if groups == 1 == dilation[1] and rows[1] else (-1, 0, 0, 0)
+        geometry = [*source, *target, *kernel, *stride, *padding, dilation[0], groups]
+        extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.reach)), taps[0], *taps[2:]]
+        self.projections.append([CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])
+        self.reach.append(sweep_starts(source[2], sweep, stride[1], padding[1]))
+
+    def _table(self, rows: Int32) -> tuple[int, int, int, int]:
+        """Store rows; return where they begin, whether they are packed, the cells of a row and how many there are."""
         narrow = fits(rows)
         begin = sum(table.size for table in (self.packed if narrow else self.wide))
-        length = padded(rows.shape[1]) if narrow else rows.shape[1]
-        self.projections.append([kind, *head, begin, int(narrow), length, len(rows), *bounds, *geometry])
         if narrow:
             self.packed.append(pack(rows))
         else:
             self.wide.append(rows.ravel())
+        return begin, int(narrow), padded(rows.shape[1]) if narrow else rows.shape[1], len(rows)
 
     def arrays(self) -> dict[str, Any]:
         """Return the arrays of :class:`Tables` that describe projections."""
         return {
             "projections": np.array(self.projections, dtype=np.int64).reshape(-1, PROJECTION_COLUMNS),
-            "reach_first": np.concatenate([*self.first, np.zeros(0, np.int64)]),
-            "reach_pairs": np.concatenate([*self.pairs, np.zeros((0, 2), np.int64)]),
+            "reach": np.concatenate([*self.reach, np.zeros((0, 2), np.int64)]),
             "packed": np.concatenate([*self.packed, np.zeros(0, np.int16)]),
             "wide": np.concatenate([*self.wide, np.zeros(0, np.int32)]),
         }
 
 
-def _dense_rows(network: Network, projection: Projection, weight: Int32) -> Int32:
-    """Return weights as [source cell, target cell]."""
-    by_source = channel_last(weight, network.by_name[projection.source].shape).T
-    return np.ascontiguousarray(channel_last(by_source, network.by_name[projection.target].shape))
+def _axes(connection: Convolution) -> tuple[tuple[int, int], ...]:
+    """Return kernel, stride, padding and dilation as (H, W) pairs."""
+    _, _, height, width = connection.weight.shape
+    return (height, width), connection.stride, connection.padding, connection.dilation
 
 
-def _kernel_rows(weight: Int32, groups: int) -> Int32:
-    """Return weights as [kernel y, kernel x and source channel, target channel of the source channel's group]."""
-    out, per_group, kernel_y, kernel_x = weight.shape
-    by_group = weight.reshape(groups, out // groups, per_group, kernel_y, kernel_x)
-    rows = by_group.transpose(3, 4, 0, 2, 1).reshape(kernel_y * kernel_x * groups * per_group, out // groups)
-    return np.ascontiguousarray(rows)
+def _grain(network: Network, part: Port | Population) -> int:
+    """Return after how many cells the kernel notes where it is in the part's events; 0 where nobody asks.
 
-
-def _geometry(network: Network, projection: Projection) -> list[int]:
-    """Return extents, kernel, stride, padding, dilation and groups of a convolution."""
-    connection = projection.connection
-    assert isinstance(connection, Convolution)
-    source, target = (network.by_name[name].shape for name in (projection.source, projection.target))
-    pairs = (connection.weight.shape[2:], connection.stride, connection.padding, connection.dilation)
-    return [*source, *target, *(value for pair in pairs for value in pair), connection.groups]
+    Positions are noted where their channels fill words of 64 flags or divide them evenly; else lines.
+    """
+    if not any(isinstance(p.connection, Convolution) for p in network.out_of(part.name)):
+        return 0
+    channels, _, width = part.shape
+    whole = channels % 64 == 0 or channels in (8, 16, 32)
+    return channels if whole and isinstance(part, Population) else channels * width
 
 
 def _input_bound(network: Network, population: Population) -> int:

@@ -82,8 +82,8 @@ def _adder(block: int) -> Callable[..., Any]:
     return add  # type: ignore[no-any-return]
 
 
-def _single(block: int) -> Callable[..., Any]:
-    """Return what adds one row, payload times, in one block of cells."""
+def _single(block: int, plain: bool) -> Callable[..., Any]:
+    """Return what adds one row in one block of cells, payload times unless it is plain."""
     kind, wide = ir.VectorType(_WORD, block // 2), ir.VectorType(_INT, block // 2)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -94,20 +94,21 @@ def _single(block: int) -> Callable[..., Any]:
         factor = builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_INT, wide.count), None))
         high = builder.ashr(words, _splat(kind, 8))
         for half, cells in ((0, low), (1, high)):
-            place = builder.add(goal, goal.type(2 * block * half))
-            _add_to(builder, place, builder.mul(builder.sext(cells, wide), factor))
+            place, values = builder.add(goal, goal.type(2 * block * half)), builder.sext(cells, wide)
+            _add_to(builder, place, values if plain else builder.mul(values, factor))
         return context.get_dummy_value()
 
     @intrinsic  # type: ignore[untyped-decorator]
     def add(context, goal, row, payload):  # type: ignore[no-untyped-def]
-        """Add ``payload`` (int32) times the row to the int32 goal; both are addresses."""
+        """Add the row, ``payload`` (int32) times, to the int32 goal; both are addresses."""
         return types.void(types.intp, types.intp, types.int32), code
 
     return add  # type: ignore[no-any-return]
 
 
 _rows_128, _rows_64, _rows_32, _rows_16 = (_adder(block) for block in BLOCKS)
-_row_128, _row_64, _row_32, _row_16 = (_single(block) for block in BLOCKS)
+_row_128, _row_64, _row_32, _row_16 = (_single(block, plain=True) for block in BLOCKS)
+_times_128, _times_64, _times_32, _times_16 = (_single(block, plain=False) for block in BLOCKS)
 
 
 @njit(inline="always")
@@ -134,17 +135,34 @@ def add_rows(goal, weights, rows, length, events, number, base):  # type: ignore
 
 
 @njit(inline="always")
-def add_row(goal, weights, rows, length, row, payload):  # type: ignore[no-untyped-def]
-    """Add one row of a packed table, ``payload`` times, to the goal; parameters as of :func:`add_rows`."""
+def add_row(goal, weights, rows, length, row):  # type: ignore[no-untyped-def]
+    """Add one row of a packed table to the goal; parameters as of :func:`add_rows`."""
     at = 0
     while at + 128 <= length:
-        _row_128(goal + 4 * at, weights + at * rows + 128 * row, np.int32(payload))
+        _row_128(goal + 4 * at, weights + at * rows + 128 * row, np.int32(1))
         at += 128
     if length & 64:
-        _row_64(goal + 4 * at, weights + at * rows + 64 * row, np.int32(payload))
+        _row_64(goal + 4 * at, weights + at * rows + 64 * row, np.int32(1))
         at += 64
     if length & 32:
-        _row_32(goal + 4 * at, weights + at * rows + 32 * row, np.int32(payload))
+        _row_32(goal + 4 * at, weights + at * rows + 32 * row, np.int32(1))
         at += 32
     if length & 16:
-        _row_16(goal + 4 * at, weights + at * rows + 16 * row, np.int32(payload))
+        _row_16(goal + 4 * at, weights + at * rows + 16 * row, np.int32(1))
+
+
+@njit(inline="always")
+def add_row_times(goal, weights, rows, length, row, payload):  # type: ignore[no-untyped-def]
+    """As :func:`add_row`, ``payload`` times."""
+    at = 0
+    while at + 128 <= length:
+        _times_128(goal + 4 * at, weights + at * rows + 128 * row, np.int32(payload))
+        at += 128
+    if length & 64:
+        _times_64(goal + 4 * at, weights + at * rows + 64 * row, np.int32(payload))
+        at += 64
+    if length & 32:
+        _times_32(goal + 4 * at, weights + at * rows + 32 * row, np.int32(payload))
+        at += 32
+    if length & 16:
+        _times_16(goal + 4 * at, weights + at * rows + 16 * row, np.int32(payload))

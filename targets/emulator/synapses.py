@@ -14,33 +14,22 @@ import numpy as np
 from numba import njit
 
 from neurodeploy.targets.emulator.columns import (
-    BEGIN, CIN, COUT, DX, DY, GROUPS, HIN, HOUT, KH, KW, LENGTH, PACKED, PX, PY, REACH, ROWS, SX, SY, WIN, WOUT,
+    BEGIN, CIN, COUT, DY, GROUPS, HIN, HOUT, KH, KW, LENGTH, PACKED, PX, PY, REACH, ROWS, SPAN, SX, SY, TAP_LENGTH,
+    TAP_ROWS, TAPS, WIN, WOUT,
 )  # fmt: skip
 from neurodeploy.targets.emulator.pointers import address, beyond
-from neurodeploy.targets.emulator.rows import OPTIONS, add_row, add_rows
+from neurodeploy.targets.emulator.rows import OPTIONS, add_row, add_row_times, add_rows
 
 i32 = np.int32
 
-#: A gathered run costs as much beside its rows as scattering this many rows.
-_GATHER = 2
-
-
-@njit(**OPTIONS)
-def mark_edges(indices, number, width, edges, last):  # type: ignore[no-untyped-def]
-    """Write where in a sorted list each of ``last`` stretches of ``width`` cells begins, and where the last ends."""
-    e, limit = np.int64(0), np.int64(0)
-    for place in range(last):
-        edges[place] = e
-        limit += width
-        while e < number and indices[e] < limit:
-            e += 1
-    edges[last] = number
+#: From how many spikes a run on it is gathered: below, its own cost exceeds that of scattering them.
+_GATHER = 4
 
 
 @njit(**OPTIONS)
 def gathers(row, events):  # type: ignore[no-untyped-def]
     """Return whether a convolution gathers these events."""
-    if row[PACKED] == 0 or row[GROUPS] != 1 or row[DX] != 1 or events.loud != 1:
+    if row[TAPS] < 0 or events.loud != 1:
         return False
     return events.number * row[KW] >= _GATHER * row[SY] * row[SX] * row[HOUT] * row[WOUT]
 
@@ -63,7 +52,7 @@ def add_dense(tables, row, goal, events):  # type: ignore[no-untyped-def]
     for e in range(events.number):
         payload, index = events.payloads[e] if events.loud != 1 else i32(1), np.int64(events.indices[e])
         if row[PACKED] == 1:
-            add_row(address(goal), weights, rows, length, index, payload)
+            add_row_times(address(goal), weights, rows, length, index, payload)
         else:
             _add_wide(goal, beyond(tables.wide, row[BEGIN] + index * length), length, payload)
 
@@ -72,8 +61,8 @@ def add_dense(tables, row, goal, events):  # type: ignore[no-untyped-def]
 def gather_line(tables, row, y, goal, events, edges):  # type: ignore[no-untyped-def]
     """Add what reaches line ``y`` of the target, whose sums begin at ``goal``; edges are those of positions."""
     cin, win, cout, kw, sx, px = row[CIN], row[WIN], row[COUT], row[KW], row[SX], row[PX]
-    length, rows, wout = row[LENGTH], row[ROWS], row[WOUT]
-    weights, first, listed = address(tables.packed) + 2 * row[BEGIN], address(goal), address(events.indices)
+    length, rows, wout = row[TAP_LENGTH], row[TAP_ROWS], row[WOUT]
+    weights, first, listed = address(tables.packed) + 2 * row[TAPS], address(goal), address(events.indices)
     for ky in range(row[KH]):
         line = y * row[SY] + ky * row[DY] - row[PY]
         if line < 0 or line >= row[HIN] or edges[line * win] == edges[line * win + win]:
@@ -88,29 +77,40 @@ def gather_line(tables, row, y, goal, events, edges):  # type: ignore[no-untyped
 
 
 @njit(**OPTIONS)
-def scatter_line(tables, row, y, goal, events, edges):  # type: ignore[no-untyped-def]
-    """As :func:`gather_line`, event by event and in any geometry; edges are those of source lines."""
-    cin, win, cout, kw, groups = row[CIN], row[WIN], row[COUT], row[KW], row[GROUPS]
-    length, rows, packed, reach = row[LENGTH], row[ROWS], row[PACKED], beyond(tables.reach_first, row[REACH])
-    weights, wide = address(tables.packed) + 2 * row[BEGIN], beyond(tables.wide, row[BEGIN])
-    width, inverse, per_group = cout // groups, 1.0 / cin, cin // groups
+def scatter_line(tables, row, y, goal, events, each):  # type: ignore[no-untyped-def]
+    """As :func:`gather_line`, event by event and in any geometry; goal begins with the margin, lines ``each`` edges."""
+    cin, win, sx, groups = row[CIN], row[WIN], row[SX], row[GROUPS]
+    length, rows, reach, cout = row[LENGTH], row[ROWS], beyond(tables.reach, 2 * row[REACH]), row[COUT]
+    weights, inverse = address(tables.packed) + 2 * row[BEGIN], 1.0 / cin
+    plain, edges = row[PACKED] == 1 and groups == 1 and events.loud == 1, events.edges
     for ky in range(row[KH]):
         line = y * row[SY] + ky * row[DY] - row[PY]
         if line < 0 or line >= row[HIN]:
             continue
-        for e in range(edges[line], edges[line + 1]):
+        for e in range(edges[line * each], edges[(line + 1) * each]):
             cell = np.int64(events.indices[e]) - line * win * cin
             x = np.int64((cell + 0.5) * inverse)  # cell // cin, which would take longer than the row
-            channel = cell - x * cin
-            start = beyond(goal, channel // per_group * width if groups > 1 else 0)
-            payload = events.payloads[e] if events.loud != 1 else i32(1)
-            for k in range(reach[x], reach[x + 1]):
-                to = beyond(start, tables.reach_pairs[2 * k] * cout)
-                tap = (ky * kw + tables.reach_pairs[2 * k + 1]) * cin + channel
-                if packed == 1:
-                    add_row(address(to), weights, rows, length, tap, payload)
-                else:
-                    _add_wide(to, beyond(wide, tap * length), length, payload)
+            channel, start = cell - x * cin, beyond(goal, reach[2 * x] * cout)
+            place = ky * sx + reach[2 * x + 1]
+            if plain:
+                add_row(address(start), weights, rows, length, place * cin + channel)
+            else:
+                _sweep(tables, row, start, place, channel, events.payloads[e] if events.loud != 1 else i32(1))
+
+
+@njit(**OPTIONS)
+def _sweep(tables, row, start, place, channel, payload):  # type: ignore[no-untyped-def]
+    """Add the rows of one event of any payload, groups or width; place is the kernel line and phase."""
+    cin, cout, groups, length = row[CIN], row[COUT], row[GROUPS], row[LENGTH]
+    weights, wide = address(tables.packed) + 2 * row[BEGIN], beyond(tables.wide, row[BEGIN])
+    group = channel // (cin // groups) * (cout // groups)
+    for position in range(row[SPAN] if groups > 1 else 1):
+        to = beyond(start, position * cout + group)
+        which = ((place * row[SPAN] + position) * cin if groups > 1 else place * cin) + channel
+        if row[PACKED] == 1:
+            add_row_times(address(to), weights, row[ROWS], length, which, payload)
+        else:
+            _add_wide(to, beyond(wide, which * length), length, payload)
 
 
 @njit(**OPTIONS)
