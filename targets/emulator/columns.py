@@ -9,10 +9,13 @@ PART, AT, CELLS, UNIFORM, FIRST, END, SHIFT, PIECES = range(8)
 POPULATION_COLUMNS = 8
 
 #: projections, the first ten of any kind, the others of convolutions
-KIND, SOURCE, LAG, BEYOND, BEGIN, PACKED, LENGTH, ROWS, WIDEST, MASS = range(10)
+KIND, SOURCE, LAG, BEYOND, BEGIN, NARROW, LENGTH, ROWS, WIDEST, MASS = range(10)
 CIN, HIN, WIN, COUT, HOUT, WOUT, KH, KW, SY, SX, PY, PX, DY, GROUPS = range(10, 24)
 SPAN, MARGIN, LINE, REACH, TAPS, TAP_LENGTH, TAP_ROWS = range(24, 31)
 PROJECTION_COLUMNS = 31
 
 #: Kinds of projection.
 DENSE, CONVOLUTION = 0, 1
+
+#: Sums of at most this are kept in 16 bits.
+SHORT = (1 << 15) - 1

@@ -32,9 +32,10 @@ def list_fired(s, size, offset, indices, grain, edges, listed):  # type: ignore[
     for place in range(0, size, 64):
         bits = _marked(s, place, size)
         if grain and place == due:
-            for start in range(0, min(64, size - place), grain):
+            start, end = 0, min(64, size - place)
+            while start < end:  # a range by a step that is not known divides first
                 edges[edge] = listed + to + bits_set(bits & ((np.uint64(1) << np.uint64(start)) - np.uint64(1)))
-                edge += 1
+                edge, start = edge + 1, start + grain
             due += max(grain, 64)
         while bits:
             indices[to] = offset + place + lowest(bits)

@@ -10,14 +10,14 @@ from numba import njit
 from neurodeploy.targets.emulator.columns import (
     AT, BEYOND, CELLS, CHANNELS, CIN, CONVOLUTION, COUT, END, FIRST, GRAIN, HEIGHT, HIN, HISTORY, KIND, LAG, LINE, MARGIN,
     MASS, OFFSET, PART, PART_COLUMNS, PIECES, POPULATION_COLUMNS, PROJECTION_COLUMNS, SHIFT, SIZE, SOURCE, UNIFORM,
-    WIDEST, WIN,
+    WIDEST, WIN, WOUT,
 )  # fmt: skip
 from neurodeploy.targets.emulator.inputs import copy_events, list_fired, list_port, mark_edges
 from neurodeploy.targets.emulator.memory import OVERHANG, bare_inputs, bare_memory, bare_tables
 from neurodeploy.targets.emulator.pointers import beyond, pointer
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
-    add_dense, add_scaled, gather_line, gathers, scatter_line,
+    add_dense, add_scaled, gather_line, gathers, is_short, scatter_line, sweep_line,
 )  # fmt: skip
 from neurodeploy.targets.emulator.updates import update_each, update_inside, update_uniform
 
@@ -37,9 +37,9 @@ class Events(NamedTuple):
 
 
 @njit(**OPTIONS)
-def _update(tables, row, at, size, inside, a, memory, s):  # type: ignore[no-untyped-def]
+def _update(tables, row, at, size, inside, memory, s):  # type: ignore[no-untyped-def]
     """Update ``size`` neurons of a population from cell ``at`` on; return their extremes, wraps and clips."""
-    u, v, shift = beyond(memory.u, at), beyond(memory.v, at), row[SHIFT]
+    a, u, v, shift = memory.sums, beyond(memory.u, at), beyond(memory.v, at), row[SHIFT]
     keep_u, keep_v = beyond(tables.keep_current, at), beyond(tables.keep_voltage, at)
     threshold, bias = beyond(tables.threshold, at), beyond(tables.bias, at)
     if row[UNIFORM] == 0:
@@ -105,51 +105,40 @@ def _clear(cells, number):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _convolve(tables, row, nth, events, y, memory):  # type: ignore[no-untyped-def]
-    """Return the sums that a convolution brings to line ``y`` of the target."""
-    _clear(memory.own, row[LINE] * row[COUT] + OVERHANG)
-    line = beyond(memory.own, row[MARGIN] * row[COUT])
-    if events.number == 0:
-        return line
-    if memory.gathered[nth] == 0:
-        scatter_line(tables, row, y, memory.own, events, row[WIN] if events.grain == row[CIN] else 1)
-    elif events.grain == row[CIN]:
-        gather_line(tables, row, y, line, events, events.edges)
+def _convolve(tables, row, nth, events, y, goal, memory):  # type: ignore[no-untyped-def]
+    """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``."""
+    cells, margin, size = row[LINE] * row[COUT], row[MARGIN] * row[COUT], row[WOUT] * row[COUT]
+    even = events.grain == row[CIN]
+    if not is_short(row, events):
+        _clear(memory.own, cells + OVERHANG)
+        sweep_line(tables, row, y, memory.own, events, row[WIN] if even else 1)
+        add_scaled(goal, beyond(memory.own, margin), size, row[BEYOND])
+        return
+    _clear(memory.line, cells + OVERHANG)
+    line = beyond(memory.line, margin)
+    if memory.gathered[nth] == 1:
+        edges = events.edges if even else beyond(memory.marks, nth * memory.places)
+        gather_line(tables, row, y, line, events, edges)
     else:
-        gather_line(tables, row, y, line, events, beyond(memory.marks, nth * memory.places))
-    return line
+        scatter_line(tables, row, y, memory.line, events, row[WIN] if even else 1)
+    add_scaled(goal, line, size, row[BEYOND])
 
 
 @njit(**OPTIONS)
-def _deliver(tables, row, nth, events, line, lines, size, memory):  # type: ignore[no-untyped-def]
-    """Add what a projection brings to the sums of ``lines`` lines of the target, of ``size`` cells each."""
+def _deliver(tables, row, nth, t, line, lines, size, memory):  # type: ignore[no-untyped-def]
+    """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each."""
+    events = _waiting(tables, row, t, memory)
     if events.number == 0:
         return
     if row[KIND] == CONVOLUTION:
         for y in range(lines):
-            own = _convolve(tables, row, nth, events, line + y, memory)
-            add_scaled(beyond(memory.sums, y * size), own, size, row[BEYOND])
+            _convolve(tables, row, nth, events, line + y, beyond(memory.sums, y * size), memory)
     elif row[BEYOND] == 0:
         add_dense(tables, row, memory.sums, events)
     else:
         _clear(memory.own, size * lines + OVERHANG)
         add_dense(tables, row, memory.own, events)
         add_scaled(memory.sums, memory.own, size * lines, row[BEYOND])
-
-
-@njit(**OPTIONS)
-def _sum(tables, row, t, line, lines, size, memory):  # type: ignore[no-untyped-def]
-    """Return the sums that arrive at ``lines`` lines of a population, of ``size`` cells each."""
-    first, end = row[FIRST], row[END]
-    if lines == 1 and end - first == 1:
-        its = beyond(tables.projections, first * PROJECTION_COLUMNS)
-        if its[KIND] == CONVOLUTION and its[BEYOND] == 0:
-            return _convolve(tables, its, 0, _waiting(tables, its, t, memory), line, memory)
-    _clear(memory.sums, size * lines + OVERHANG)
-    for projection in range(first, end):
-        its = beyond(tables.projections, projection * PROJECTION_COLUMNS)
-        _deliver(tables, its, projection - first, _waiting(tables, its, t, memory), line, lines, size, memory)
-    return memory.sums
 
 
 @njit(**OPTIONS)
@@ -168,12 +157,15 @@ def _step_population(tables, p, t, s, memory):  # type: ignore[no-untyped-def]
     its = beyond(tables.parts, part * PART_COLUMNS)
     height, grain = its[HEIGHT], its[GRAIN]
     noted = grain if grain == its[CHANNELS] else 0
-    piece, lines = size // pieces, height // pieces
+    piece, lines, width = size // pieces, height // pieces, size // height
     number, peak, low, wraps, clips = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for nth in range(pieces):
         place = nth * piece
-        sums = _sum(tables, row, t, nth * lines, lines, size // height, memory)
-        found = _update(tables, row, row[AT] + place, piece, inside, sums, memory, beyond(s, place))
+        _clear(memory.sums, piece + OVERHANG)
+        for projection in range(row[FIRST], row[END]):
+            its = beyond(tables.projections, projection * PROJECTION_COLUMNS)
+            _deliver(tables, its, projection - row[FIRST], t, nth * lines, lines, width, memory)
+        found = _update(tables, row, row[AT] + place, piece, inside, memory, beyond(s, place))
         peak, low, wraps, clips = max(peak, found[0]), max(low, found[1]), wraps + found[2], clips + found[3]
         listed, marks = beyond(memory.indices, begin + number), beyond(edges, place // noted if noted else 0)
         number += list_fired(beyond(s, place), piece, place, listed, noted, marks, number)

@@ -25,7 +25,8 @@ class Memory(NamedTuple):
     u, v : int32, the neurons; extremes int64 [populations, 2], peak |u| and -(lowest v) after the last step.
     edges : int32, where in each list each stretch of the part's grain begins, and last where the list ends.
     edge_starts : int64 [parts], where those of a part's first list begin; those of its lists lie side by side.
-    sums, own : int32, sums of a population, or of a line of it, and those of one projection.
+    sums, own, line : sums of a population, or of a line of it, and those of one projection, int32; those of one line of
+        a convolution, int16.
     marks : int32 [projections of a population, places], edges of positions where the grain is a line.
     gathered : uint8 [projections of a population], 1 where a convolution gathers.
     slots, places : extents of the arrays above.
@@ -43,6 +44,7 @@ class Memory(NamedTuple):
     extremes: Any
     sums: Any
     own: Any
+    line: Any
     marks: Any
     gathered: Any
     slots: int
@@ -89,6 +91,7 @@ def memory(tables: Tables, cells: int) -> Memory:
         extremes=np.zeros((len(tables.populations), 2), dtype=np.int64),
         sums=sums,
         own=np.zeros_like(sums),
+        line=np.zeros(cells_of_a_line + OVERHANG, dtype=np.int16),
         marks=np.zeros((fan, places), dtype=np.int32),
         gathered=np.zeros(fan, dtype=np.uint8),
         slots=slots,
@@ -110,6 +113,7 @@ def bare_tables(tables):  # type: ignore[no-untyped-def]
         pointer(tables.projections),
         pointer(tables.reach),
         pointer(tables.packed),
+        pointer(tables.short),
         pointer(tables.wide),
         pointer(tables.threshold),
         pointer(tables.keep_current),
@@ -134,6 +138,7 @@ def bare_memory(memory):  # type: ignore[no-untyped-def]
         pointer(memory.extremes),
         pointer(memory.sums),
         pointer(memory.own),
+        pointer(memory.line),
         pointer(memory.marks),
         pointer(memory.gathered),
         memory.slots,

@@ -1,7 +1,7 @@
 """Weight tables in the order in which the kernel reads them.
 
 A table has one row per source cell (dense) or per source channel and place within the kernel (convolution); a row holds
-what one spike adds to target cells that lie side by side. Rows of int8 are packed as
+what one spike adds to target cells that lie side by side. Where many rows are summed, those of int8 are packed as
 :mod:`neurodeploy.targets.emulator.rows` describes and stored block by block, so that the rows of one block stand close.
 """
 
@@ -22,9 +22,10 @@ Shape = tuple[int, ...]
 BLOCKS = (128, 64, 32, 16)
 
 
-def fits(rows: Int32) -> bool:
-    """Return whether all weights are int8, so that the rows can be packed."""
-    return rows.size == 0 or (int(rows.min()) >= -128 and int(rows.max()) <= 127)
+def fits(rows: Int32, kind: type[np.signedinteger[Any]]) -> bool:
+    """Return whether all weights are of an integer type."""
+    limits = np.iinfo(kind)
+    return rows.size == 0 or (int(rows.min()) >= limits.min and int(rows.max()) <= limits.max)
 
 
 def padded(length: int) -> int:
@@ -43,6 +44,12 @@ def pack(rows: Int32) -> Words:
         blocks.append((256 * high + low + 128).astype(np.int16).ravel())
         at += width
     return np.concatenate([*blocks, np.zeros(0, np.int16)])
+
+
+def shorten(rows: Int32) -> Words:
+    """Return int16 weights [rows, cells] with rows padded as packed ones are, flat."""
+    full = np.pad(rows, ((0, 0), (0, padded(rows.shape[1]) - rows.shape[1])))
+    return full.astype(np.int16).ravel()
 
 
 def dense_rows(weight: Int32, source: Shape, target: Shape) -> Int32:

@@ -22,6 +22,7 @@ from neurodeploy.targets.emulator.columns import (
     PART_COLUMNS,
     POPULATION_COLUMNS,
     PROJECTION_COLUMNS,
+    SHORT,
 )
 from neurodeploy.targets.emulator.packing import (
     Sweep,
@@ -30,6 +31,7 @@ from neurodeploy.targets.emulator.packing import (
     fits,
     pack,
     padded,
+    shorten,
     sweep_rows,
     sweep_starts,
     tap_rows,
@@ -38,6 +40,7 @@ from neurodeploy.targets.emulator.packing import (
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+Words = npt.NDArray[np.int16]
 
 _PROGRAMS: weakref.WeakKeyDictionary[Network, Program] = weakref.WeakKeyDictionary()
 
@@ -51,11 +54,11 @@ class Tables(NamedTuple):
     populations [populations, 8] in running order: part, cell offset, size, uniform (0 or 1), first projection, end, the
     shift from a sum of weights to state units, and the pieces in which it is updated: its H where only convolutions
     reach it, else 1.
-    projections [projections, 31]: kind, source part, lag, exponent beyond that shift, where its rows begin in ``packed``
-    or ``wide``, packed (0 or 1), cells of a row, rows, the largest |weight|, the largest sum of |weight| at one target
+    projections [projections, 31]: kind, source part, lag, exponent beyond that shift, where its rows begin, in ``packed``
+    (dense) or ``short`` (convolution) where narrow is 1 and in ``wide`` where it is 0, narrow, cells of a row, rows, the largest |weight|, the largest sum of |weight| at one target
     cell; and for a convolution source C, H, W, target C, H, W, kernel, stride and padding as (H, W) pairs, dilation
     along H, groups, the three numbers of its :class:`~neurodeploy.targets.emulator.packing.Sweep`, where it begins in
-    ``reach``, and begin, cells and number of its rows tap by tap, -1 where it has none.
+    ``reach``, and where its packed rows tap by tap begin, -1 where it has none, their cells and number.
     reach : ``sweep_starts`` of all convolutions, one after another.
     The names are in :mod:`neurodeploy.targets.emulator.columns`.
     """
@@ -64,7 +67,8 @@ class Tables(NamedTuple):
     populations: Int64
     projections: Int64
     reach: Int64
-    packed: npt.NDArray[np.int16]
+    packed: Words
+    short: Words
     wide: Int32
     threshold: Int32
     keep_current: Int32
@@ -169,7 +173,8 @@ class _Rows:
 
     def __init__(self) -> None:
         self.projections: list[list[int]] = []
-        self.packed: list[npt.NDArray[np.int16]] = []
+        self.packed: list[Words] = []
+        self.short: list[Words] = []
         self.wide: list[Int32] = []
         self.reach: list[Int64] = []
 
@@ -181,27 +186,29 @@ class _Rows:
         bounds = [int(size.max(initial=0)), int(size.sum(axis=1).max(initial=0))]
         source, target = (network.by_name[name].shape for name in (projection.source, projection.target))
         if not isinstance(connection, Convolution):
-            rows = self._table(dense_rows(weight, source, target))
+            rows = self._rows(dense_rows(weight, source, target), np.int8)
             self.projections.append([DENSE, *head, *rows, *bounds, *[0] * (PROJECTION_COLUMNS - CIN)])
             return
         (kernel, stride, padding, dilation), groups = _axes(connection), connection.groups
         sweep = Sweep.along(source[2], target[2], kernel[1], stride[1], padding[1], dilation[1])
-        rows = self._table(sweep_rows(weight, sweep, stride[1], dilation[1], groups))
-        taps = self._table(tap_rows(weight)) if groups == 1 == dilation[1] and rows[1] else (-1, 0, 0, 0)
+        rows = self._rows(sweep_rows(weight, sweep, stride[1], dilation[1], groups), np.int16)
+        alone = groups == 1 == dilation[1] and bounds[1] <= SHORT and fits(weight, np.int8)
+        taps = self._rows(tap_rows(weight), np.int8) if alone else (-1, 0, 0, 0)
         geometry = [*source, *target, *kernel, *stride, *padding, dilation[0], groups]
         extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.reach)), taps[0], *taps[2:]]
         self.projections.append([CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])
         self.reach.append(sweep_starts(source[2], sweep, stride[1], padding[1]))
 
-    def _table(self, rows: Int32) -> tuple[int, int, int, int]:
-        """Store rows; return where they begin, whether they are packed, the cells of a row and how many there are."""
-        narrow = fits(rows)
-        begin = sum(table.size for table in (self.packed if narrow else self.wide))
-        if narrow:
-            self.packed.append(pack(rows))
-        else:
+    def _rows(self, rows: Int32, kind: type[np.int8] | type[np.int16]) -> tuple[int, int, int, int]:
+        """Store rows; return where they begin, whether narrow, the cells of a row and how many rows there are."""
+        tables, form = (self.packed, pack) if kind is np.int8 else (self.short, shorten)
+        if not fits(rows, kind):
+            begin = sum(table.size for table in self.wide)
             self.wide.append(rows.ravel())
-        return begin, int(narrow), padded(rows.shape[1]) if narrow else rows.shape[1], len(rows)
+            return begin, 0, rows.shape[1], len(rows)
+        begin = sum(table.size for table in tables)
+        tables.append(form(rows))
+        return begin, 1, padded(rows.shape[1]), len(rows)
 
     def arrays(self) -> dict[str, Any]:
         """Return the arrays of :class:`Tables` that describe projections."""
@@ -209,6 +216,7 @@ class _Rows:
             "projections": np.array(self.projections, dtype=np.int64).reshape(-1, PROJECTION_COLUMNS),
             "reach": np.concatenate([*self.reach, np.zeros((0, 2), np.int64)]),
             "packed": np.concatenate([*self.packed, np.zeros(0, np.int16)]),
+            "short": np.concatenate([*self.short, np.zeros(0, np.int16)]),
             "wide": np.concatenate([*self.wide, np.zeros(0, np.int32)]),
         }
 

@@ -1,4 +1,4 @@
-"""Sums of packed weight rows, held in vector registers while the events of one step go by.
+"""Sums of weight rows, held in vector registers while the events of one step go by.
 
 A row of int8 weights is packed into 16-bit words (:mod:`neurodeploy.targets.emulator.packing`): word j of a block of B
 cells is ``256 * w[j + B/2] + (w[j] + 128)``. Two running sums, of the words and of the words shifted right by eight,
@@ -41,20 +41,21 @@ def _splat(kind: Any, value: int) -> Any:
 
 
 def _add_to(builder: Any, address: Any, values: Any) -> None:
-    """Add a vector to the 32-bit cells at an address."""
-    pointer = builder.inttoptr(address, values.type.as_pointer())
-    builder.store(builder.add(builder.load(pointer, align=4), values), pointer, align=4)
+    """Add a vector to the cells at an address."""
+    pointer, align = builder.inttoptr(address, values.type.as_pointer()), values.type.element.width // 8
+    builder.store(builder.add(builder.load(pointer, align=align), values), pointer, align=align)
 
 
-def _add_halves(builder: Any, goal: Any, low: Any, high: Any) -> None:
-    """Add the sums of a block's first and second half, words, to its 32-bit cells."""
-    wide = ir.VectorType(_INT, low.type.count)
-    _add_to(builder, goal, builder.sext(low, wide))
-    _add_to(builder, builder.add(goal, goal.type(4 * low.type.count)), builder.sext(high, wide))
+def _add_halves(builder: Any, goal: Any, cell: Any, low: Any, high: Any) -> None:
+    """Add the sums of a block's first and second half, words, to its cells of a type."""
+    kind = ir.VectorType(cell, low.type.count)
+    widened = [half if cell is _WORD else builder.sext(half, kind) for half in (low, high)]
+    _add_to(builder, goal, widened[0])
+    _add_to(builder, builder.add(goal, goal.type(cell.width // 8 * kind.count)), widened[1])
 
 
-def _adder(block: int) -> Callable[..., Any]:
-    """Return what adds the rows of a list of events, all in one block of cells."""
+def _adder(block: int, cell: Any) -> Callable[..., Any]:
+    """Return what adds the rows of a list of events, all in one block of cells of a type."""
     kind = ir.VectorType(_WORD, block // 2)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -71,19 +72,19 @@ def _adder(block: int) -> Callable[..., Any]:
         first = builder.insert_element(ir.Constant(kind, ir.Undefined), offset, _INT(0))
         offsets = builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_INT, kind.count), None))
         low = builder.sub(builder.sub(builder.load(total), builder.shl(high, _splat(kind, 8))), offsets)
-        _add_halves(builder, goal, low, high)
+        _add_halves(builder, goal, cell, low, high)
         return context.get_dummy_value()
 
     @intrinsic  # type: ignore[untyped-decorator]
     def add(context, goal, rows, events, number):  # type: ignore[no-untyped-def]
-        """Add ``rows + block * event`` for ``number`` <= RUN int32 events to the int32 goal; all are addresses."""
+        """Add ``rows + block * event`` for ``number`` <= RUN int32 events to the goal; all are addresses."""
         return types.void(types.intp, types.intp, types.intp, types.intp), code
 
     return add  # type: ignore[no-any-return]
 
 
-def _single(block: int, plain: bool) -> Callable[..., Any]:
-    """Return what adds one row in one block of cells, payload times unless it is plain."""
+def _times(block: int) -> Callable[..., Any]:
+    """Return what adds one packed row, payload times, in one block of cells."""
     kind, wide = ir.VectorType(_WORD, block // 2), ir.VectorType(_INT, block // 2)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -94,8 +95,8 @@ def _single(block: int, plain: bool) -> Callable[..., Any]:
         factor = builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_INT, wide.count), None))
         high = builder.ashr(words, _splat(kind, 8))
         for half, cells in ((0, low), (1, high)):
-            place, values = builder.add(goal, goal.type(2 * block * half)), builder.sext(cells, wide)
-            _add_to(builder, place, values if plain else builder.mul(values, factor))
+            place = builder.add(goal, goal.type(2 * block * half))
+            _add_to(builder, place, builder.mul(builder.sext(cells, wide), factor))
         return context.get_dummy_value()
 
     @intrinsic  # type: ignore[untyped-decorator]
@@ -106,9 +107,26 @@ def _single(block: int, plain: bool) -> Callable[..., Any]:
     return add  # type: ignore[no-any-return]
 
 
-_rows_128, _rows_64, _rows_32, _rows_16 = (_adder(block) for block in BLOCKS)
-_row_128, _row_64, _row_32, _row_16 = (_single(block, plain=True) for block in BLOCKS)
-_times_128, _times_64, _times_32, _times_16 = (_single(block, plain=False) for block in BLOCKS)
+def _short(block: int) -> Callable[..., Any]:
+    """Return what adds one 16-bit row in one block of 16-bit cells."""
+    kind = ir.VectorType(_WORD, block)
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _add_to(builder, arguments[0], _load(builder, arguments[1], kind))
+        return context.get_dummy_value()
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def add(context, goal, row):  # type: ignore[no-untyped-def]
+        """Add the row to the goal; both are addresses."""
+        return types.void(types.intp, types.intp), code
+
+    return add  # type: ignore[no-any-return]
+
+
+_rows_128, _rows_64, _rows_32, _rows_16 = (_adder(block, _INT) for block in BLOCKS)
+_words_128, _words_64, _words_32, _words_16 = (_adder(block, _WORD) for block in BLOCKS)
+_times_128, _times_64, _times_32, _times_16 = (_times(block) for block in BLOCKS)
+_short_128, _short_64, _short_32, _short_16 = (_short(block) for block in BLOCKS)
 
 
 @njit(inline="always")
@@ -135,25 +153,27 @@ def add_rows(goal, weights, rows, length, events, number, base):  # type: ignore
 
 
 @njit(inline="always")
-def add_row(goal, weights, rows, length, row):  # type: ignore[no-untyped-def]
-    """Add one row of a packed table to the goal; parameters as of :func:`add_rows`."""
-    at = 0
-    while at + 128 <= length:
-        _row_128(goal + 4 * at, weights + at * rows + 128 * row, np.int32(1))
-        at += 128
-    if length & 64:
-        _row_64(goal + 4 * at, weights + at * rows + 64 * row, np.int32(1))
-        at += 64
-    if length & 32:
-        _row_32(goal + 4 * at, weights + at * rows + 32 * row, np.int32(1))
-        at += 32
-    if length & 16:
-        _row_16(goal + 4 * at, weights + at * rows + 16 * row, np.int32(1))
+def add_rows_short(goal, weights, rows, length, events, number, base):  # type: ignore[no-untyped-def]
+    """As :func:`add_rows` for a goal of int16 cells, which hold the sums."""
+    for begin in range(0, number, RUN):
+        some, run = events + 4 * begin, min(RUN, number - begin)
+        at = 0
+        while at + 128 <= length:
+            _words_128(goal + 2 * at, weights + at * rows - 128 * base, some, run)
+            at += 128
+        if length & 64:
+            _words_64(goal + 2 * at, weights + at * rows - 64 * base, some, run)
+            at += 64
+        if length & 32:
+            _words_32(goal + 2 * at, weights + at * rows - 32 * base, some, run)
+            at += 32
+        if length & 16:
+            _words_16(goal + 2 * at, weights + at * rows - 16 * base, some, run)
 
 
 @njit(inline="always")
 def add_row_times(goal, weights, rows, length, row, payload):  # type: ignore[no-untyped-def]
-    """As :func:`add_row`, ``payload`` times."""
+    """Add one row of a packed table, ``payload`` times, to the goal; parameters as of :func:`add_rows`."""
     at = 0
     while at + 128 <= length:
         _times_128(goal + 4 * at, weights + at * rows + 128 * row, np.int32(payload))
@@ -166,3 +186,20 @@ def add_row_times(goal, weights, rows, length, row, payload):  # type: ignore[no
         at += 32
     if length & 16:
         _times_16(goal + 4 * at, weights + at * rows + 16 * row, np.int32(payload))
+
+
+@njit(inline="always")
+def add_row_short(goal, row, length):  # type: ignore[no-untyped-def]
+    """Add ``length`` 16-bit weights, a multiple of 16, to a goal of int16 cells; both are addresses."""
+    at = 0
+    while at + 128 <= length:
+        _short_128(goal + 2 * at, row + 2 * at)
+        at += 128
+    if length & 64:
+        _short_64(goal + 2 * at, row + 2 * at)
+        at += 64
+    if length & 32:
+        _short_32(goal + 2 * at, row + 2 * at)
+        at += 32
+    if length & 16:
+        _short_16(goal + 2 * at, row + 2 * at)

@@ -4,8 +4,11 @@ A convolution takes one of two ways to the same sums, by how many spikes there a
 each adds its rows to the positions that it reaches. Many are gathered: what reaches one position through one kernel
 row is a run of neighbouring source cells, hence a run in the sorted list of events, and is summed in registers.
 
-In all routines ``row`` points to a projection's row of the tables and ``goal`` to int32 sums; ``events`` is what
-:func:`neurodeploy.targets.emulator.kernel.waiting` returns.
+Both sum in 16 bits, which must hold whatever the target's kernel can add up to; where they do not, or payloads are not
+1, a line is swept in 32 bits.
+
+In all routines ``row`` points to a projection's row of the tables and ``goal`` to sums; ``events`` are
+:class:`neurodeploy.targets.emulator.kernel.Events`.
 """
 
 from __future__ import annotations
@@ -14,16 +17,22 @@ import numpy as np
 from numba import njit
 
 from neurodeploy.targets.emulator.columns import (
-    BEGIN, CIN, COUT, DY, GROUPS, HIN, HOUT, KH, KW, LENGTH, PACKED, PX, PY, REACH, ROWS, SPAN, SX, SY, TAP_LENGTH,
-    TAP_ROWS, TAPS, WIN, WOUT,
+    BEGIN, CIN, COUT, DY, GROUPS, HIN, HOUT, KH, KW, LENGTH, MASS, NARROW, PX, PY, REACH, ROWS, SHORT, SPAN, SX, SY,
+    TAP_LENGTH, TAP_ROWS, TAPS, WIN, WOUT,
 )  # fmt: skip
 from neurodeploy.targets.emulator.pointers import address, beyond
-from neurodeploy.targets.emulator.rows import OPTIONS, add_row, add_row_times, add_rows
+from neurodeploy.targets.emulator.rows import OPTIONS, add_row_short, add_row_times, add_rows, add_rows_short
 
 i32 = np.int32
 
 #: From how many spikes a run on it is gathered: below, its own cost exceeds that of scattering them.
 _GATHER = 4
+
+
+@njit(**OPTIONS)
+def is_short(row, events):  # type: ignore[no-untyped-def]
+    """Return whether 16 bits hold what these events add through a convolution."""
+    return row[NARROW] == 1 and row[MASS] <= SHORT and events.loud == 1
 
 
 @njit(**OPTIONS)
@@ -36,9 +45,9 @@ def gathers(row, events):  # type: ignore[no-untyped-def]
 
 @njit(**OPTIONS)
 def _add_wide(goal, weights, length, payload):  # type: ignore[no-untyped-def]
-    """Add ``length`` 32-bit weights, payload times."""
+    """Add ``length`` weights of any type, payload times."""
     for i in range(length):
-        goal[i] = i32(goal[i] + i32(weights[i] * payload))
+        goal[i] = i32(goal[i] + i32(i32(weights[i]) * payload))
 
 
 @njit(**OPTIONS)
@@ -46,12 +55,12 @@ def add_dense(tables, row, goal, events):  # type: ignore[no-untyped-def]
     """Add the rows of all events of a dense projection."""
     length, rows = row[LENGTH], row[ROWS]
     weights = address(tables.packed) + 2 * row[BEGIN]
-    if row[PACKED] == 1 and events.loud == 1:
+    if row[NARROW] == 1 and events.loud == 1:
         add_rows(address(goal), weights, rows, length, address(events.indices), events.number, 0)
         return
     for e in range(events.number):
         payload, index = events.payloads[e] if events.loud != 1 else i32(1), np.int64(events.indices[e])
-        if row[PACKED] == 1:
+        if row[NARROW] == 1:
             add_row_times(address(goal), weights, rows, length, index, payload)
         else:
             _add_wide(goal, beyond(tables.wide, row[BEGIN] + index * length), length, payload)
@@ -59,7 +68,7 @@ def add_dense(tables, row, goal, events):  # type: ignore[no-untyped-def]
 
 @njit(**OPTIONS)
 def gather_line(tables, row, y, goal, events, edges):  # type: ignore[no-untyped-def]
-    """Add what reaches line ``y`` of the target, whose sums begin at ``goal``; edges are those of positions."""
+    """Add what reaches line ``y`` of the target to the int16 goal; edges are those of positions."""
     cin, win, cout, kw, sx, px = row[CIN], row[WIN], row[COUT], row[KW], row[SX], row[PX]
     length, rows, wout = row[TAP_LENGTH], row[TAP_ROWS], row[WOUT]
     weights, first, listed = address(tables.packed) + 2 * row[TAPS], address(goal), address(events.indices)
@@ -73,44 +82,59 @@ def gather_line(tables, row, y, goal, events, edges):  # type: ignore[no-untyped
             end = np.int64(edges[line * win + min(max(left + kw, 0), win)])
             if begin < end:
                 base = (line * win + left - ky * kw) * cin
-                add_rows(first + 4 * x * cout, weights, rows, length, listed + 4 * begin, end - begin, base)
+                add_rows_short(first + 2 * x * cout, weights, rows, length, listed + 4 * begin, end - begin, base)
+
+
+@njit(inline="always")
+def _place(row, reach, event, before, inverse):  # type: ignore[no-untyped-def]
+    """Return position of the line, phase and source channel of an event; ``before`` cells precede its line."""
+    cell = np.int64(event) - before
+    x = np.int64((cell + 0.5) * inverse)  # cell // cin, which would take longer than the row
+    return reach[2 * x], reach[2 * x + 1], cell - x * row[CIN]
 
 
 @njit(**OPTIONS)
 def scatter_line(tables, row, y, goal, events, each):  # type: ignore[no-untyped-def]
-    """As :func:`gather_line`, event by event and in any geometry; goal begins with the margin, lines ``each`` edges."""
-    cin, win, sx, groups = row[CIN], row[WIN], row[SX], row[GROUPS]
-    length, rows, reach, cout = row[LENGTH], row[ROWS], beyond(tables.reach, 2 * row[REACH]), row[COUT]
-    weights, inverse = address(tables.packed) + 2 * row[BEGIN], 1.0 / cin
-    plain, edges = row[PACKED] == 1 and groups == 1 and events.loud == 1, events.edges
+    """As :func:`gather_line`, event by event; goal begins with the margin, and a source line is ``each`` edges."""
+    cin, cout, length, groups = row[CIN], row[COUT], row[LENGTH], row[GROUPS]
+    reach, inverse, edges = beyond(tables.reach, 2 * row[REACH]), 1.0 / row[CIN], events.edges
+    weights, first, before = address(tables.short) + 2 * row[BEGIN], address(goal), row[WIN] * row[CIN]
     for ky in range(row[KH]):
         line = y * row[SY] + ky * row[DY] - row[PY]
         if line < 0 or line >= row[HIN]:
             continue
         for e in range(edges[line * each], edges[(line + 1) * each]):
-            cell = np.int64(events.indices[e]) - line * win * cin
-            x = np.int64((cell + 0.5) * inverse)  # cell // cin, which would take longer than the row
-            channel, start = cell - x * cin, beyond(goal, reach[2 * x] * cout)
-            place = ky * sx + reach[2 * x + 1]
-            if plain:
-                add_row(address(start), weights, rows, length, place * cin + channel)
+            position, phase, channel = _place(row, reach, events.indices[e], line * before, inverse)
+            which, to = ky * row[SX] + phase, first + 2 * position * cout
+            if groups == 1:
+                add_row_short(to, weights + 2 * (which * cin + channel) * length, length)
             else:
-                _sweep(tables, row, start, place, channel, events.payloads[e] if events.loud != 1 else i32(1))
+                to += 2 * (channel // (cin // groups) * (cout // groups))
+                for nth in range(row[SPAN]):
+                    tap = (which * row[SPAN] + nth) * cin + channel
+                    add_row_short(to + 2 * nth * cout, weights + 2 * tap * length, length)
 
 
 @njit(**OPTIONS)
-def _sweep(tables, row, start, place, channel, payload):  # type: ignore[no-untyped-def]
-    """Add the rows of one event of any payload, groups or width; place is the kernel line and phase."""
-    cin, cout, groups, length = row[CIN], row[COUT], row[GROUPS], row[LENGTH]
-    weights, wide = address(tables.packed) + 2 * row[BEGIN], beyond(tables.wide, row[BEGIN])
-    group = channel // (cin // groups) * (cout // groups)
-    for position in range(row[SPAN] if groups > 1 else 1):
-        to = beyond(start, position * cout + group)
-        which = ((place * row[SPAN] + position) * cin if groups > 1 else place * cin) + channel
-        if row[PACKED] == 1:
-            add_row_times(address(to), weights, row[ROWS], length, which, payload)
-        else:
-            _add_wide(to, beyond(wide, which * length), length, payload)
+def sweep_line(tables, row, y, goal, events, each):  # type: ignore[no-untyped-def]
+    """As :func:`scatter_line` for events of any payload, weights of any width, and an int32 goal."""
+    cin, cout, length, groups = row[CIN], row[COUT], row[LENGTH], row[GROUPS]
+    reach, inverse, edges = beyond(tables.reach, 2 * row[REACH]), 1.0 / row[CIN], events.edges
+    before, parts = row[WIN] * row[CIN], row[SPAN] if groups > 1 else 1
+    for ky in range(row[KH]):
+        line = y * row[SY] + ky * row[DY] - row[PY]
+        if line < 0 or line >= row[HIN]:
+            continue
+        for e in range(edges[line * each], edges[(line + 1) * each]):
+            position, phase, channel = _place(row, reach, events.indices[e], line * before, inverse)
+            to = beyond(goal, position * cout + channel // (cin // groups) * (cout // groups) * (groups > 1))
+            payload = events.payloads[e] if events.loud != 1 else i32(1)
+            for nth in range(parts):
+                at = row[BEGIN] + (((ky * row[SX] + phase) * parts + nth) * cin + channel) * length
+                if row[NARROW] == 1:
+                    _add_wide(beyond(to, nth * cout), beyond(tables.short, at), length, payload)
+                else:
+                    _add_wide(beyond(to, nth * cout), beyond(tables.wide, at), length, payload)
 
 
 @njit(**OPTIONS)
