@@ -1,4 +1,9 @@
-"""The event-driven kernel: one sample after another, step by step, with all state in cache."""
+"""The event-driven kernel: one sample after another, population by population, a few steps at a time.
+
+A population that no loop reaches runs for a chunk of steps before the next one starts, a map that only convolutions
+reach even line by line: state stays in the nearest cache for all of the chunk. Populations tied by a loop take turns
+every step.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,12 @@ import numpy as np
 from numba import njit
 
 from neurodeploy.targets.emulator.columns import (
-    AT, BEYOND, CELLS, CHANNELS, CIN, CONVOLUTION, COUT, END, FIRST, GRAIN, HEIGHT, HIN, HISTORY, KIND, LAG, LINE, MARGIN,
-    MASS, OFFSET, PART, PART_COLUMNS, PIECES, POPULATION_COLUMNS, PROJECTION_COLUMNS, SHIFT, SIZE, SOURCE, UNIFORM,
-    WIDEST, WIN, WOUT,
+    AT, BEYOND, CELLS, CHANNELS, CHUNK, CIN, CONVOLUTION, COUT, END, FIRST, GRAIN, HEIGHT, HIN, HISTORY, KIND, LAG, LINE, MARGIN,
+    LOOPS, MASS, OFFSET, PART, PART_COLUMNS, PIECE, PIECES, POPULATION_COLUMNS, PROJECTION_COLUMNS, SHIFT, SIZE, SOURCE, UNIFORM,
+    UNTIL, WIDEST, WIN, WOUT,
 )  # fmt: skip
 from neurodeploy.targets.emulator.inputs import copy_events, list_fired, list_port, mark_edges
-from neurodeploy.targets.emulator.memory import OVERHANG, bare_inputs, bare_memory, bare_tables
+from neurodeploy.targets.emulator.memory import OVERHANG, bare_inputs, bare_memory, bare_outputs, bare_tables
 from neurodeploy.targets.emulator.pointers import beyond, pointer
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
@@ -34,6 +39,19 @@ class Events(NamedTuple):
     payloads: Any
     edges: Any
     grain: int
+
+
+class Sample(NamedTuple):
+    """The part of the outputs that a sample has, pointers, and the numbers of cells and populations."""
+
+    s: Any
+    u: Any
+    v: Any
+    found: Any
+    keeps_u: bool
+    keeps_v: bool
+    cells: int
+    populations: int
 
 
 @njit(**OPTIONS)
@@ -84,15 +102,18 @@ def _waiting(tables, row, t, memory):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _prepare(row, nth, events, memory):  # type: ignore[no-untyped-def]
-    """Return a bound of what a projection's events add to a neuron; for a convolution choose the way."""
+def _prepare(row, nth, step, events, memory):  # type: ignore[no-untyped-def]
+    """Return a bound of what a projection's events add to a neuron; for a convolution choose the way.
+
+    step : the place of this step within its chunk.
+    """
     if events.number == 0:
         return np.int64(0)
     if row[KIND] == CONVOLUTION:
-        gathered = gathers(row, events)
-        memory.gathered[nth] = np.uint8(gathered)
+        gathered, at = gathers(row, events), nth * CHUNK + step
+        memory.gathered[at] = np.uint8(gathered)
         if gathered and events.grain != row[CIN]:
-            marks = beyond(memory.marks, nth * memory.places)
+            marks = beyond(memory.marks, at * memory.places)
             mark_edges(events.indices, events.number, row[CIN], marks, row[HIN] * row[WIN])
     bound = min(events.number * row[WIDEST], row[MASS]) * events.loud
     return bound << row[BEYOND] if row[BEYOND] >= 0 else (bound >> -row[BEYOND]) + 1
@@ -105,8 +126,8 @@ def _clear(cells, number):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _convolve(tables, row, nth, events, y, goal, memory):  # type: ignore[no-untyped-def]
-    """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``."""
+def _convolve(tables, row, at, events, y, goal, memory):  # type: ignore[no-untyped-def]
+    """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare."""
     cells, margin, size = row[LINE] * row[COUT], row[MARGIN] * row[COUT], row[WOUT] * row[COUT]
     even = events.grain == row[CIN]
     if not is_short(row, events):
@@ -116,8 +137,8 @@ def _convolve(tables, row, nth, events, y, goal, memory):  # type: ignore[no-unt
         return
     _clear(memory.line, cells + OVERHANG)
     line = beyond(memory.line, margin)
-    if memory.gathered[nth] == 1:
-        edges = events.edges if even else beyond(memory.marks, nth * memory.places)
+    if memory.gathered[at] == 1:
+        edges = events.edges if even else beyond(memory.marks, at * memory.places)
         gather_line(tables, row, y, line, events, edges)
     else:
         scatter_line(tables, row, y, memory.line, events, row[WIN] if even else 1)
@@ -125,14 +146,14 @@ def _convolve(tables, row, nth, events, y, goal, memory):  # type: ignore[no-unt
 
 
 @njit(**OPTIONS)
-def _deliver(tables, row, nth, t, line, lines, size, memory):  # type: ignore[no-untyped-def]
+def _deliver(tables, row, at, t, line, lines, size, memory):  # type: ignore[no-untyped-def]
     """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each."""
     events = _waiting(tables, row, t, memory)
     if events.number == 0:
         return
     if row[KIND] == CONVOLUTION:
         for y in range(lines):
-            _convolve(tables, row, nth, events, line + y, beyond(memory.sums, y * size), memory)
+            _convolve(tables, row, at, events, line + y, beyond(memory.sums, y * size), memory)
     elif row[BEYOND] == 0:
         add_dense(tables, row, memory.sums, events)
     else:
@@ -142,40 +163,82 @@ def _deliver(tables, row, nth, t, line, lines, size, memory):  # type: ignore[no
 
 
 @njit(**OPTIONS)
-def _step_population(tables, p, t, s, memory):  # type: ignore[no-untyped-def]
-    """Gather, update and list the events of one population; return wraps and clips.
-
-    A map that only convolutions reach is taken line by line, so that its sums never leave the nearest cache.
-    """
-    row, extremes = beyond(tables.populations, p * POPULATION_COLUMNS), beyond(memory.extremes, 2 * p)
-    part, pieces, size, arriving = row[PART], row[PIECES], row[CELLS], np.int64(0)
-    for projection in range(row[FIRST], row[END]):
-        its = beyond(tables.projections, projection * PROJECTION_COLUMNS)
-        arriving += _prepare(its, projection - row[FIRST], _waiting(tables, its, t, memory), memory)
-    inside = _stays_inside(tables, row, extremes, arriving)
-    at, begin, edges = _list(tables, part, t, memory)
+def _list_spikes(tables, row, t, place, piece, s, memory):  # type: ignore[no-untyped-def]
+    """Append the spikes of a piece of a population to its list of step t."""
+    part = row[PART]
     its = beyond(tables.parts, part * PART_COLUMNS)
-    height, grain = its[HEIGHT], its[GRAIN]
-    noted = grain if grain == its[CHANNELS] else 0
-    piece, lines, width = size // pieces, height // pieces, size // height
-    number, peak, low, wraps, clips = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    for nth in range(pieces):
-        place = nth * piece
-        _clear(memory.sums, piece + OVERHANG)
+    grain = its[GRAIN] if its[GRAIN] == its[CHANNELS] else 0
+    at, begin, edges = _list(tables, part, t, memory)
+    number = memory.counts[at] if place else np.int64(0)
+    listed, noted = beyond(memory.indices, begin + number), beyond(edges, place // grain if grain else 0)
+    number += list_fired(s, piece, place, listed, grain, noted, number)
+    if place + piece == row[CELLS]:
+        if grain:
+            edges[row[CELLS] // grain] = number
+        elif its[GRAIN]:
+            mark_edges(beyond(memory.indices, begin), number, its[GRAIN], edges, row[CELLS] // its[GRAIN])
+    memory.counts[at], memory.loud[at] = number, 1
+
+
+@njit(**OPTIONS)
+def _step_piece(tables, p, nth, t, t0, out, memory):  # type: ignore[no-untyped-def]
+    """Gather, update and list the events of one piece of a population in step t of the chunk from t0 on."""
+    row = beyond(tables.populations, p * POPULATION_COLUMNS)
+    height, piece = tables.parts[row[PART] * PART_COLUMNS + HEIGHT], row[CELLS] // row[PIECES]
+    lines, width, place = height // row[PIECES], row[CELLS] // height, nth * piece
+    arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[PIECE] + nth))
+    _clear(memory.sums, piece + OVERHANG)
+    if arriving:
+        for projection in range(row[FIRST], row[END]):
+            its, at = beyond(tables.projections, projection * PROJECTION_COLUMNS), projection - row[FIRST]
+            _deliver(tables, its, at * CHUNK + t - t0, t, nth * lines, lines, width, memory)
+    cell, inside = row[AT] + place, _stays_inside(tables, row, extremes, arriving)
+    s = beyond(out.s, t * out.cells + cell)
+    peak, low, wraps, clips = _update(tables, row, cell, piece, inside, memory, s)
+    extremes[0], extremes[1] = peak, low
+    out.found[2 * p] += wraps
+    out.found[2 * p + 1] += clips
+    _list_spikes(tables, row, t, place, piece, s, memory)
+    if out.keeps_u:
+        _copy(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell))
+    if out.keeps_v:
+        _copy(beyond(memory.v, cell), piece, beyond(out.v, t * out.cells + cell))
+
+
+@njit(**OPTIONS)
+def _copy(source, number, goal):  # type: ignore[no-untyped-def]
+    for i in range(number):
+        goal[i] = source[i]
+
+
+@njit(**OPTIONS)
+def _advance(tables, p, t0, t1, out, memory):  # type: ignore[no-untyped-def]
+    """Run one population for the steps [t0, t1), for which everything that reaches it is known."""
+    row = beyond(tables.populations, p * POPULATION_COLUMNS)
+    for t in range(t0, t1):
+        arriving = np.int64(0)
         for projection in range(row[FIRST], row[END]):
             its = beyond(tables.projections, projection * PROJECTION_COLUMNS)
-            _deliver(tables, its, projection - row[FIRST], t, nth * lines, lines, width, memory)
-        found = _update(tables, row, row[AT] + place, piece, inside, memory, beyond(s, place))
-        peak, low, wraps, clips = max(peak, found[0]), max(low, found[1]), wraps + found[2], clips + found[3]
-        listed, marks = beyond(memory.indices, begin + number), beyond(edges, place // noted if noted else 0)
-        number += list_fired(beyond(s, place), piece, place, listed, noted, marks, number)
-    if noted:
-        edges[size // noted] = number
-    elif grain:
-        mark_edges(beyond(memory.indices, begin), number, grain, edges, size // grain)
-    extremes[0], extremes[1] = peak, low
-    memory.counts[at], memory.loud[at] = number, 1
-    return wraps, clips
+            arriving += _prepare(its, projection - row[FIRST], t - t0, _waiting(tables, its, t, memory), memory)
+        memory.arriving[t - t0] = arriving
+    for nth in range(row[PIECES]):
+        for t in range(t0, t1):
+            _step_piece(tables, p, nth, t, t0, out, memory)
+
+
+@njit(**OPTIONS)
+def _advance_all(tables, t0, t1, out, memory):  # type: ignore[no-untyped-def]
+    """Run all populations for the steps [t0, t1)."""
+    p = 0
+    while p < out.populations:
+        row = beyond(tables.populations, p * POPULATION_COLUMNS)
+        if row[LOOPS]:
+            for t in range(t0, t1):
+                for one in range(p, row[UNTIL]):
+                    _advance(tables, one, t, t + 1, out, memory)
+        else:
+            _advance(tables, p, t0, t1, out, memory)
+        p = row[UNTIL]
 
 
 @njit(**OPTIONS)
@@ -198,31 +261,21 @@ def _enter(tables, port, step, t, inputs, memory):  # type: ignore[no-untyped-de
 
 
 @njit(**OPTIONS)
-def run_samples(tables, memory, inputs, out_s, out_u, out_v, found):  # type: ignore[no-untyped-def]
-    """Simulate samples from cleared state.
-
-    tables, memory, inputs : of arrays, which this function alone sees; all others get pointers.
-    out_s : uint8 [samples, steps, cells] in internal order; out_u and out_v int32 likewise, or with a last axis of 0
-        when not wanted; found int64 [populations, 2], to which how many u wrapped and v saturated is added.
-    """
-    samples, steps, cells = out_s.shape
+def run_samples(tables, memory, inputs, outputs):  # type: ignore[no-untyped-def]
+    """Simulate samples from cleared state; all parameters are of arrays, which this function alone sees."""
+    samples, steps, cells = outputs.s.shape
     ports, populations = len(tables.parts) - len(tables.populations), len(tables.populations)
-    bare, state, given, s = bare_tables(tables), bare_memory(memory), bare_inputs(inputs), pointer(out_s)
+    bare, state, given, out = bare_tables(tables), bare_memory(memory), bare_inputs(inputs), bare_outputs(outputs)
     for sample in range(samples):
-        if sample:  # memory comes cleared
-            memory.u[:] = 0
-            memory.v[:] = 0
-            memory.extremes[:] = 0
-        for t in range(steps):
-            step = sample * steps + t
-            for port in range(ports):
-                _enter(bare, port, step, t, given, state)
-            for p in range(populations):
-                at = step * cells + tables.populations[p, AT]
-                wraps, clips = _step_population(bare, p, t, beyond(s, at), state)
-                found[p, 0] += wraps
-                found[p, 1] += clips
-            if out_u.shape[2]:
-                out_u[sample, t, :] = memory.u
-            if out_v.shape[2]:
-                out_v[sample, t, :] = memory.v
+        memory.u[:] = 0
+        memory.v[:] = 0
+        memory.extremes[:] = 0
+        before = sample * steps * cells
+        s, u, v = beyond(out.s, before), beyond(out.u, before), beyond(out.v, before)
+        here = Sample(s, u, v, out.found, out.keeps_u, out.keeps_v, cells, populations)
+        for t0 in range(0, steps, CHUNK):
+            t1 = min(t0 + CHUNK, steps)
+            for t in range(t0, t1):
+                for port in range(ports):
+                    _enter(bare, port, sample * steps + t, t, given, state)
+            _advance_all(bare, t0, t1, here, state)

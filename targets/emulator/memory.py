@@ -7,7 +7,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from neurodeploy.targets.emulator.columns import CELLS, COUT, END, FIRST, GRAIN, HIN, HISTORY, LINE, SIZE, WIN
+from neurodeploy.targets.emulator.columns import (
+    CELLS,
+    CHUNK,
+    COUT,
+    END,
+    FIRST,
+    GRAIN,
+    HIN,
+    HISTORY,
+    LINE,
+    PIECES,
+    SIZE,
+    WIN,
+)
 from neurodeploy.targets.emulator.pointers import pointer
 from neurodeploy.targets.emulator.program import Tables
 from neurodeploy.targets.emulator.rows import BLOCKS, OPTIONS
@@ -22,13 +35,14 @@ class Memory(NamedTuple):
     counts, loud : int64 [parts, slots], events in a step and how loud the loudest is (1: all payloads are 1).
     indices, payloads : int32, sorted by index within a step; payloads are not kept where loud is 1.
     starts : int64 [parts], where a part's first list begins; its lists are its size apart.
-    u, v : int32, the neurons; extremes int64 [populations, 2], peak |u| and -(lowest v) after the last step.
+    u, v : int32, the neurons; extremes int64 [pieces, 2], peak |u| and -(lowest v) after the last step.
     edges : int32, where in each list each stretch of the part's grain begins, and last where the list ends.
     edge_starts : int64 [parts], where those of a part's first list begin; those of its lists lie side by side.
     sums, own, line : sums of a population, or of a line of it, and those of one projection, int32; those of one line of
         a convolution, int16.
-    marks : int32 [projections of a population, places], edges of positions where the grain is a line.
-    gathered : uint8 [projections of a population], 1 where a convolution gathers.
+    arriving : int64 [CHUNK], a bound of what arrives at any neuron of a population in the steps of a chunk.
+    gathered : uint8 [projections of a population, CHUNK], 1 where a convolution gathers.
+    marks : int32 [projections of a population, CHUNK, places], edges of positions where the grain is a line.
     slots, places : extents of the arrays above.
     """
 
@@ -45,10 +59,27 @@ class Memory(NamedTuple):
     sums: Any
     own: Any
     line: Any
-    marks: Any
+    arriving: Any
     gathered: Any
+    marks: Any
     slots: int
     places: int
+
+
+class Outputs(NamedTuple):
+    """Where what happens is written.
+
+    s : uint8 [samples, steps, cells] in internal order; u and v : int32 likewise, or empty.
+    found : int64 [populations, 2], to which how many u wrapped and how many v saturated is added.
+    keeps_u, keeps_v : whether u and v are wanted.
+    """
+
+    s: Any
+    u: Any
+    v: Any
+    found: Any
+    keeps_u: bool
+    keeps_v: bool
 
 
 class Inputs(NamedTuple):
@@ -88,12 +119,13 @@ def memory(tables: Tables, cells: int) -> Memory:
         edge_starts=np.cumsum(edges) - edges,
         u=np.zeros(cells, dtype=np.int32),
         v=np.zeros(cells, dtype=np.int32),
-        extremes=np.zeros((len(tables.populations), 2), dtype=np.int64),
+        extremes=np.zeros((int(tables.populations[:, PIECES].sum()), 2), dtype=np.int64),
         sums=sums,
         own=np.zeros_like(sums),
         line=np.zeros(cells_of_a_line + OVERHANG, dtype=np.int16),
-        marks=np.zeros((fan, places), dtype=np.int32),
-        gathered=np.zeros(fan, dtype=np.uint8),
+        arriving=np.zeros(CHUNK, dtype=np.int64),
+        gathered=np.zeros((fan, CHUNK), dtype=np.uint8),
+        marks=np.zeros((fan, CHUNK, places), dtype=np.int32),
         slots=slots,
         places=places,
     )
@@ -139,8 +171,9 @@ def bare_memory(memory):  # type: ignore[no-untyped-def]
         pointer(memory.sums),
         pointer(memory.own),
         pointer(memory.line),
-        pointer(memory.marks),
+        pointer(memory.arriving),
         pointer(memory.gathered),
+        pointer(memory.marks),
         memory.slots,
         memory.places,
     )
@@ -151,3 +184,10 @@ def bare_inputs(inputs):  # type: ignore[no-untyped-def]
     """Return inputs of pointers."""
     first, indices, payloads = pointer(inputs.first), pointer(inputs.indices), pointer(inputs.payloads)
     return Inputs(pointer(inputs.dense), first, indices, payloads, inputs.cells, inputs.width)
+
+
+@njit(**OPTIONS)
+def bare_outputs(outputs):  # type: ignore[no-untyped-def]
+    """Return outputs of pointers."""
+    u, v, found = pointer(outputs.u), pointer(outputs.v), pointer(outputs.found)
+    return Outputs(pointer(outputs.s), u, v, found, outputs.keeps_u, outputs.keeps_v)

@@ -16,10 +16,12 @@ import numpy.typing as npt
 from neurodeploy.fixedpoint import DECAY_ONE, INPUT_LIMIT, STATE_SHIFT
 from neurodeploy.network import Convolution, Network, Population, Port, Projection
 from neurodeploy.targets.emulator.columns import (
+    CHUNK,
     CIN,
     CONVOLUTION,
     DENSE,
     PART_COLUMNS,
+    PIECES,
     POPULATION_COLUMNS,
     PROJECTION_COLUMNS,
     SHORT,
@@ -51,9 +53,10 @@ class Tables(NamedTuple):
     parts [parts, 7]: size, offset among the cells of its kind, slots of event history, extents C, H, W, which are 1, 1,
     size for a part of another shape, and for the source of a convolution after how many cells the kernel notes where in
     its list of events it is: those of a position or of a line.
-    populations [populations, 8] in running order: part, cell offset, size, uniform (0 or 1), first projection, end, the
-    shift from a sum of weights to state units, and the pieces in which it is updated: its H where only convolutions
-    reach it, else 1.
+    populations [populations, 11] in running order: part, cell offset, size, uniform (0 or 1), first projection, end, the
+    shift from a sum of weights to state units, the pieces in which it is updated (its H where only convolutions reach
+    it, else 1) and how many pieces precede, and until which population (exclusive) those follow that must be run step
+    by step together with it, and whether there are such or it feeds itself (0 or 1).
     projections [projections, 31]: kind, source part, lag, exponent beyond that shift, where its rows begin, in ``packed``
     (dense) or ``short`` (convolution) where narrow is 1 and in ``wide`` where it is 0, narrow, cells of a row, rows, the largest |weight|, the largest sum of |weight| at one target
     cell; and for a convolution source C, H, W, target C, H, W, kernel, stride and padding as (H, W) pairs, dilation
@@ -106,7 +109,7 @@ def compile_network(network: Network) -> Program:
     part_rows, population_cells = _part_rows(network, parts)
     rows = _Rows()
     populations: list[tuple[int, ...]] = []
-    for population in network.order:
+    for population, loop in zip(network.order, _loops(network), strict=True):
         first, incoming = len(rows.projections), network.into(population.name)
         halved, exponent = _common_scale(incoming)
         for projection in incoming:
@@ -114,8 +117,9 @@ def compile_network(network: Network) -> Program:
             rows.add(network, projection, head, halved)
         row, shift = index[population.name], STATE_SHIFT + exponent + halved
         span = (first, len(rows.projections))
-        uniform, pieces = int(_uniform(population)), _pieces(population, incoming)
-        populations.append((row, part_rows[row][1], population.size, uniform, *span, shift, pieces))
+        pieces, before = _pieces(population, incoming), sum(one[PIECES] for one in populations)
+        part = (row, part_rows[row][1], population.size, int(_uniform(population)))
+        populations.append((*part, *span, shift, pieces, before, *loop))
     bound = max((_input_bound(network, p) for p in network.populations), default=0)
     tables = Tables(
         parts=np.array(part_rows, dtype=np.int64).reshape(-1, PART_COLUMNS),
@@ -138,7 +142,7 @@ def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[t
     offsets = {Port: 0, Population: 0}
     for part in parts:
         size = int(np.prod(part.shape))
-        history = 1 + max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
+        history = CHUNK + max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
         extents = part.shape if len(part.shape) == 3 else (1, 1, size)
         rows.append((size, offsets[type(part)], history, *extents, _grain(network, part)))
         offsets[type(part)] += size
@@ -154,6 +158,19 @@ def _pieces(population: Population, incoming: list[Projection]) -> int:
     """Return in how many pieces a population is updated: rows of a map that nothing but convolutions reach."""
     alone = all(isinstance(p.connection, Convolution) and p.weight_exponent >= 0 for p in incoming)
     return population.shape[1] if alone and len(population.shape) == 3 else 1
+
+
+def _loops(network: Network) -> list[tuple[int, int]]:
+    """Return for each population in running order the end of the run that loops tie it into, and whether one does."""
+    place = {population.name: i for i, population in enumerate(network.order)}
+    until, loops = [i + 1 for i in range(len(place))], [0] * len(place)
+    for projection in network.projections:
+        source, target = place.get(projection.source, -1), place[projection.target]
+        for i in range(target, source + 1):
+            until[i], loops[i] = max(until[i], source + 1), 1
+    for i in reversed(range(len(place))):  # runs that overlap are one
+        until[i] = max(until[i : until[i]])
+    return list(zip(until, loops, strict=True))
 
 
 def _common_scale(projections: list[Projection]) -> tuple[int, int]:
