@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ND := $(BIN)/neurodeploy
 DEMO := demo
 
-.PHONY: demo test lint types walls unit lava fuzz bench clean
+.PHONY: demo test lint types walls unit lava fuzz bench results clean
 
 demo: $(VENV)/.ready lava
 	$(ND) train digits -o $(DEMO)/train --force
@@ -29,6 +29,18 @@ walls: $(VENV)/.ready
 unit: $(VENV)/.ready lava
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# More networks and more damaged files than `make test` draws, and others each time: make fuzz COUNT=20000 SEED=7
+COUNT ?= 5000
+SEED ?= $(shell date +%s)
+fuzz: $(VENV)/.ready lava
+	@echo "seed $(SEED)"
+	NEURODEPLOY_FUZZ_COUNT=$(COUNT) NEURODEPLOY_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
+	$(BIN)/python -m tests.robustness.fuzz --count 20000 --seed $(SEED)
+
+# What others published and measured, beside what this says.
+results: $(VENV)/.ready
+	$(BIN)/python -m tests.published
+
 # The witness: without a Python 3.10 to be had the demo goes on and says that Lava was not consulted.
 lava: $(VENV)/.ready
 	-$(ND) lava install
@@ -36,7 +48,7 @@ lava: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[models,digits,snntorch,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[models,digits,snntorch,norse,onnx,dev]"
 	touch $@
 
 clean:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ class Request:
 
     Attributes
     ----------
-    factory : ``module:function`` that builds the user's module; it is imported and run.
+    factory : ``module:function`` or ``path.py:function`` that builds the user's module; it is imported and run.
     shape : one sample in one step; that of ``samples``, or of a first Linear, if None.
     steps : length of the input that is drawn for the proof; the model's own if None.
     samples : event file of the proof, which also tells the shape.
@@ -63,13 +64,13 @@ def _open_ours(request: Request) -> LiveModel:
     return open_checkpoint(request.checkpoint, dt=request.dt, steps=request.steps)
 
 
-def _open_snntorch(request: Request) -> LiveModel:
+def _open_framework(framework: str, request: Request) -> LiveModel:
     if not request.factory:
-        raise UsageError("--from snntorch", "weights alone say nothing of the network", "add --factory mynet:build")
+        raise UsageError(f"--from {framework}", "weights alone say nothing of the network", "add --factory mynet:build")
     from neurodeploy.models.extras import require
 
     require("torch", "safetensors", extra="models")
-    require("snntorch", extra="snntorch")
+    require(framework, extra=framework)
     from neurodeploy.export.factory import build
     from neurodeploy.export.framework import open_module
     from neurodeploy.export.weights import fill, load_weights
@@ -81,8 +82,12 @@ def _open_snntorch(request: Request) -> LiveModel:
     shape = request.shape
     if shape is None and request.samples is not None:
         shape = next(iter(read_events(request.samples).spikes.values())).shape[2:]
-    return open_module(module, shape=shape, dt=request.dt, steps=request.steps)
+    return open_module(module, framework=framework, shape=shape, dt=request.dt, steps=request.steps)
 
 
 #: Source of a checkpoint -> how it is opened.
-DOORS: Mapping[str, Callable[[Request], LiveModel]] = {"ours": _open_ours, "snntorch": _open_snntorch}
+DOORS: Mapping[str, Callable[[Request], LiveModel]] = {
+    "ours": _open_ours,
+    "snntorch": partial(_open_framework, "snntorch"),
+    "norse": partial(_open_framework, "norse"),
+}

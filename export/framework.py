@@ -1,8 +1,10 @@
-"""A live module of a framework with hidden or explicit state as a LiveModel; today snnTorch."""
+"""A live module of a framework with hidden or explicit state as a LiveModel."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +12,9 @@ import torch
 from torch import nn
 
 from neurodeploy.errors import UsageError
-from neurodeploy.export import snntorch
 from neurodeploy.export.live import Answers, LiveModel
 from neurodeploy.export.stepping import clear_states, record, require_kept_state
-from neurodeploy.export.torch_layers import LAYERS
+from neurodeploy.export.torch_layers import LAYERS, Reader
 from neurodeploy.export.tracer import trace
 from neurodeploy.graph import Neuron, Shape
 
@@ -22,35 +23,74 @@ DEFAULT_STEPS = 50
 DENSITY = 0.3
 
 
+class Framework(Protocol):
+    """What a module such as :mod:`neurodeploy.export.snntorch` says of its framework.
+
+    Attributes
+    ----------
+    NEURONS : class of a neuron layer -> its reader.
+    BASES : modules of these classes are refused by name unless ``NEURONS`` reads them.
+    DEFAULT_DT : seconds of a step that the framework assumes.
+    """
+
+    NEURONS: Mapping[type, Reader]
+    BASES: tuple[type, ...]
+    DEFAULT_DT: float
+
+    def refuse_options(self, module: Any, name: str) -> None:
+        """Raise Unsupported for an option of a layer that a Graph cannot say."""
+
+    def with_state(self, module: nn.Module) -> nn.Module:
+        """Return a module that keeps the state of its neurons from step to step."""
+
+
+#: Name of a framework -> the module that describes it; loaded when asked for.
+FRAMEWORKS: Mapping[str, str] = {
+    "snntorch": "neurodeploy.export.snntorch",
+    "norse": "neurodeploy.export.norse",
+}
+
+
+def load_framework(name: str) -> Framework:
+    """Return the description of a framework, which imports it."""
+    return cast(Framework, import_module(FRAMEWORKS[name]))
+
+
 def open_module(
-    module: nn.Module, *, shape: Shape | None = None, dt: float | None = None, steps: int | None = None
+    module: nn.Module,
+    *,
+    framework: str = "snntorch",
+    shape: Shape | None = None,
+    dt: float | None = None,
+    steps: int | None = None,
 ) -> LiveModel:
-    """Return the network that a snnTorch module computes in one step.
+    """Return the network that a module computes in one step.
 
     Parameters
     ----------
     module : takes ``x`` of one step [batch, *shape], with hidden states or with states given and returned.
+    framework : key of :data:`FRAMEWORKS`: whose neurons it holds.
     shape : shape of one sample in one step; that of the first layer if it is a Linear and None is given.
-    dt : seconds of a step; snnTorch's own 1e-4 if None.
+    dt : seconds of a step; the framework's own if None.
 
     Raises
     ------
     UsageError : the shape cannot be inferred.
     Unsupported : the module computes something a Graph cannot hold.
     """
-    # A single neuron layer takes its state as an argument, which a network need not.
-    module = nn.Sequential(module).eval() if type(module) in snntorch.NEURONS else module.eval()
+    known = load_framework(framework)
     for name, part in module.named_modules():
-        if type(part) in snntorch.NEURONS:
-            snntorch.refuse_options(part, name)  # before a step is tried: some of them make snnTorch fail
+        if isinstance(part, known.BASES):
+            known.refuse_options(part, name)  # before a step is tried: some of them make the framework fail
+    module = known.with_state(module.eval())
     size = shape or _first_linear(module)
     clear_states(module)
     traced = trace(
         module,
         torch.zeros(2, *size),
-        dt=dt or snntorch.DEFAULT_DT,
-        readers={**LAYERS, **snntorch.NEURONS},
-        refused=snntorch.BASES,
+        dt=dt or known.DEFAULT_DT,
+        readers={**LAYERS, **known.NEURONS},
+        refused=known.BASES,
     )
     neurons = {name: name for name in traced.graph.of_type(Neuron)}  # a node has the name of its module
     require_kept_state(module, torch.zeros(2, *size), neurons)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import snntorch as snn
 import torch
 from snntorch._neurons.neurons import SpikingNeuron
+from torch import nn
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, as_node, values
@@ -124,6 +125,8 @@ def _recurrent(module: Any, name: str, shape: Shape) -> Node:
 
 def refuse_options(module: Any, name: str) -> None:
     """Raise :class:`Unsupported` for an option that a Graph cannot say, or with which snnTorch itself fails."""
+    if type(module) not in NEURONS:
+        return  # refused by its class once it runs
     if module.inhibition:
         raise Unsupported(name, "uses inhibition=True (one winner per step)", "train without inhibition")
     if module.state_quant:
@@ -131,6 +134,11 @@ def refuse_options(module: Any, name: str) -> None:
     if isinstance(module, snn.RSynaptic) and not module.reset_delay:
         # snnTorch 1.0.0: forward() resets a local variable and fails or does nothing.
         raise Unsupported(name, "RSynaptic ignores reset_delay=False", "use reset_delay=True, as it was trained")
+
+
+def with_state(module: nn.Module) -> nn.Module:
+    """Return a module that keeps its state; a single layer takes it as an argument, which a network need not."""
+    return nn.Sequential(module).eval() if type(module) in NEURONS else module
 
 
 def _decay(tensor: torch.Tensor, name: str, what: str, shape: Shape) -> Vector:

@@ -26,10 +26,18 @@ from neurodeploy.graph import (
 
 @dataclass(frozen=True, eq=False)
 class Fragment:
-    """What a module becomes: a node (None: it vanishes), and the node that feeds a recurrent one back to itself."""
+    """What a module becomes.
+
+    Attributes
+    ----------
+    node : its own node; None: it vanishes.
+    recurrent : the synapse that feeds a recurrent module back to itself.
+    feeding : the synapse between its input and its own node, where one module is both.
+    """
 
     node: Node | None
     recurrent: Node | None = None
+    feeding: Node | None = None
 
 
 #: (module, its name, shape of one sample of its input, dt in seconds) -> Fragment; raises Unsupported.

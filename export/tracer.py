@@ -127,12 +127,17 @@ class _Recorder(TorchFunctionMode):
         node = self._add_fragment(name, fragment, value)
         self._remember(outputs[0], Value((node,), tuple(outputs[0].shape[1:])))
         if isinstance(fragment.node, Neuron):
-            for state in [*outputs[1:], *membrane_of(module)]:
-                self._remember(state, Value((), tuple(state.shape[1:]), state_of=node))
+            for state in [*_tensors(outputs[1:]), *membrane_of(module)]:
+                if state is not outputs[0] and state.ndim:
+                    self._remember(state, Value((), tuple(state.shape[1:]), state_of=node))
 
     def _add_fragment(self, name: str, fragment: Fragment, value: Value) -> str:
         assert fragment.node is not None
         node = self._add(name, fragment.node, module=True)
+        if fragment.feeding is not None:
+            feeding = self._add(f"{node}.input", fragment.feeding, module=True)
+            self._connect(value, feeding)
+            value = Value((feeding,), ())
         self._connect(value, node)
         if fragment.recurrent is not None:
             back = self._add(f"{node}.recurrent", fragment.recurrent, module=True)

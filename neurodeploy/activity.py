@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from neurodeploy.arrivals import active_updates
 from neurodeploy.errors import InputError
-from neurodeploy.mapping import Placement
+from neurodeploy.mesh import Routes
 from neurodeploy.network import Convolution, Network, Population, Projection
+from neurodeploy.placement import Placement
 from neurodeploy.recording import Recording
 from neurodeploy.tiling import Counts
 
@@ -149,7 +150,7 @@ def count_activity(network: Network, recording: Recording, placement: Placement)
         for port in network.ports
     }
     fill = max((network.latency(name) for name in network.outputs), default=0)
-    links = [max(table.values(), default=0) for table in tally.links]
+    links = [max(table.values(), default=0) for table in (tally.routes.links_x, tally.routes.links_y)]
     return Activity(
         recording.samples, recording.steps, fill, ports, populations, projections, tally.cores(), links[0], links[1]
     )
@@ -168,16 +169,13 @@ def _fired(recording: Recording, name: str, shape: tuple[int, ...]) -> npt.NDArr
     return np.asarray(table[name] != 0, dtype=np.bool_)
 
 
-Link = tuple[int, int, int, int]
-
-
 @dataclass
 class _Tally:
     """Sums events core by core and link by link."""
 
     placement: Placement
     counts: dict[str, Counts] = field(default_factory=dict)
-    links: tuple[dict[Link, int], dict[Link, int]] = field(default_factory=lambda: ({}, {}))
+    routes: Routes = field(default_factory=Routes)
 
     def __post_init__(self) -> None:
         for each in fields(CoreActivity):
@@ -203,28 +201,5 @@ class _Tally:
             traffic = fan.traffic(spikes, self.placement.tilings[projection.source])
             sources = self.placement.cores_of(projection.source)
             self.counts["messages_out"][sources] += traffic.sum(axis=1)
-            hops = self._route(traffic, self.placement.positions[sources], self.placement.positions[where])
+            hops = self.routes.add(traffic, self.placement.positions[sources], self.placement.positions[where])
         return ProjectionActivity(int(operations.sum()), int(messages.sum()), *hops)
-
-    def _route(self, traffic: Counts, start: Counts, end: Counts) -> tuple[int, int, int]:
-        """Send messages along x, then along y; return hops in x, in y, and messages to other chips."""
-        from_tiles, sources = np.unique(start, axis=0, return_inverse=True)
-        to_tiles, targets = np.unique(end, axis=0, return_inverse=True)
-        by_tile = np.zeros((len(from_tiles), len(to_tiles)), dtype=np.int64)
-        np.add.at(by_tile, (sources.reshape(-1, 1), targets.reshape(1, -1)), traffic)
-        inside = np.where(from_tiles[:, None, 0] == to_tiles[None, :, 0], by_tile, 0)
-        x, y = (int((inside * np.abs(from_tiles[:, None, i] - to_tiles[None, :, i])).sum()) for i in (1, 2))
-        for source, target in np.argwhere(inside):
-            self._load(int(inside[source, target]), from_tiles[source].tolist(), to_tiles[target].tolist())
-        return x, y, int(traffic.sum() - inside.sum())
-
-    def _load(self, messages: int, start: list[int], end: list[int]) -> None:
-        chip, x, y = start
-        for axis, goal in ((0, end[1]), (1, end[2])):
-            at = (x, y)[axis]
-            step = 1 if goal > at else -1
-            while at != goal:
-                link = (chip, x, y, step)
-                self.links[axis][link] = self.links[axis].get(link, 0) + messages
-                at += step
-                x, y = (at, y) if axis == 0 else (x, at)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.network import Convolution, Network, Population, Projection, Shape
+from neurodeploy.network import Convolution, Network, Population, Projection, Shape, Sparse
 from neurodeploy.tiling import Counts
 
 Flags = npt.NDArray[np.bool_]
@@ -44,6 +44,8 @@ def active_updates(network: Network, population: Population, fired: Mapping[str,
 
 def _arrived(projection: Projection, fired: Flags, target: Shape) -> Flags:
     """Return where a spike of the same step reaches, bool [samples, steps, ...] that broadcasts to the target."""
+    if isinstance(projection.connection, Sparse):
+        return _arrived_sparse(projection.connection, fired).reshape(*fired.shape[:2], *target)
     if not isinstance(projection.connection, Convolution):
         anything = fired.any(axis=tuple(range(2, fired.ndim)))
         return anything.reshape(*anything.shape, *(1,) * len(target))
@@ -61,3 +63,12 @@ def _arrived(projection: Projection, fired: Flags, target: Shape) -> Flags:
             columns = slice(column, column + (target[2] - 1) * right + 1, right)
             reached |= padded[..., rows, columns]
     return np.repeat(reached, target[0] // groups, axis=2) if groups > 1 else reached
+
+
+def _arrived_sparse(connection: Sparse, fired: Flags) -> Flags:
+    from scipy.sparse import csr_array
+
+    synapses = np.ones(len(connection.data), dtype=np.int32)
+    rows = csr_array((synapses, connection.indices, connection.indptr), shape=connection.shape)
+    steps = fired.reshape(fired.shape[0] * fired.shape[1], -1).astype(np.int32)
+    return np.asarray((rows @ steps.T).T > 0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.network import Lif
+from neurodeploy.neurons import Lif
 from neurodeploy.scaling import Scaling, sign_mode
 
 Floats = npt.NDArray[np.float64]

@@ -16,9 +16,6 @@ def connection(node: Linear | Convolution, weight: Ints) -> network.Connection:
     if isinstance(node, Linear):
         return network.Dense(weight)
     stride, padding, dilation = node.stride, node.padding, node.dilation
-    if weight.ndim == 3:  # one spatial axis is a second of extent 1
-        weight = weight[:, :, None, :]
-        stride, padding, dilation = (1, *stride), ((0, 0), *padding), (1, *dilation)
     weight, symmetric = _symmetric(weight, padding, dilation)
     return network.Convolution(weight, (stride[0], stride[1]), symmetric, (dilation[0], dilation[1]), node.groups)
 

@@ -19,7 +19,7 @@ from neurodeploy.source import Source
 if TYPE_CHECKING:
     from neurodeploy.activity import Activity
     from neurodeploy.energy import Estimate
-    from neurodeploy.mapping import Placement
+    from neurodeploy.placement import Placement
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,12 @@
     tau_mem = 4096 dt / voltage_decay, r = tau_mem / dt        tau_syn = 4096 dt / current_decay, w_in = tau_syn / dt
 
 so that one Euler step of the graph is one step of the network, but for the rounding of its 24-bit registers. Hops take
-no step in a graph: delays that only align the paths of a network vanish.
+no step in a graph: delays that only align the paths of a network vanish. Sparse synapses become a full matrix.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,25 +19,39 @@ import numpy.typing as npt
 from neurodeploy import graph as g
 from neurodeploy.errors import Unsupported
 from neurodeploy.fixedpoint import DECAY_ONE, STATE_SHIFT
-from neurodeploy.network import Convolution, Network, Population, Projection
+from neurodeploy.network import Convolution, Network, Population, Projection, Sparse
+from neurodeploy.neurons import Lif
 from neurodeploy.semantics import Semantics
+from neurodeploy.standin import beyond_nir, stand_ins
 
 Floats = npt.NDArray[np.float64]
 
-SEMANTICS = Semantics(reset="zero")
+#: Key of the metadata that says which nodes only stand in for what NIR has no word for.
+NEAREST = "neurodeploy_nearest"
 
 
-def dequantize(network: Network) -> g.Graph:
+def dequantize(network: Network, *, nearest: bool = False) -> g.Graph:
     """Return the float graph of ``network``.
+
+    Parameters
+    ----------
+    nearest : put the nearest node where NIR has none for a population, and say so in the graph's notes and metadata.
 
     Raises
     ------
-    Unsupported : a current that never decays, which NIR has no time constant for.
+    Unsupported : a population that NIR has no node for, unless ``nearest``.
     """
+    if nearest:
+        network, notes = stand_ins(network)
+        graph = dequantize(network)
+        metadata = {NEAREST: "; ".join(notes)} if notes else {}
+        return replace(graph, notes=notes, metadata=metadata)
     nodes: dict[str, g.Node] = {port.name: g.Input(port.shape) for port in network.ports}
     edges: list[tuple[str, str]] = []
     feedback: set[tuple[str, str]] = set()
     for population in network.populations:
+        if reason := beyond_nir(population):
+            raise Unsupported(population.name, reason, "NIR has no such node")
         bias, leak = _split_bias(network, population)
         for projection in network.into(population.name):
             nodes[projection.name] = _synapse(projection, population, bias)
@@ -66,6 +82,7 @@ def _flattened(network: Network, projection: Projection, nodes: dict[str, g.Node
 def _split_bias(network: Network, population: Population) -> tuple[Floats | None, Floats | None]:
     """Return the bias as one of a synapse and as one of the leak; at most one of them is not None."""
     lif = population.neuron
+    assert isinstance(lif, Lif)
     if not lif.bias.any():
         return None, None
     bias = np.asarray(lif.bias * 2.0**lif.bias_exponent / (2**STATE_SHIFT * population.scale), dtype=np.float64)
@@ -85,15 +102,18 @@ def _split_bias(network: Network, population: Population) -> tuple[Floats | None
 
 def _synapse(projection: Projection, population: Population, bias: Floats | None) -> g.Linear | g.Convolution:
     connection = projection.connection
-    weight = connection.weight * 2.0**projection.weight_exponent / population.scale
+    exponent, scale = 2.0**projection.weight_exponent, population.scale
     if not isinstance(connection, Convolution):
-        return g.Linear(weight, bias)
+        weight = connection.to_dense() if isinstance(connection, Sparse) else connection.weight
+        return g.Linear(weight * exponent / scale, bias)
+    kernel = connection.weight * exponent / scale
     (py, px) = connection.padding
-    return g.Convolution(weight, bias, connection.stride, ((py, py), (px, px)), connection.dilation, connection.groups)
+    return g.Convolution(kernel, bias, connection.stride, ((py, py), (px, px)), connection.dilation, connection.groups)
 
 
 def _neuron(population: Population, dt: float, v_leak: Floats | None) -> g.Neuron:
     lif, shape = population.neuron, population.shape
+    assert isinstance(lif, Lif)
     if not lif.current_decay.all():
         raise Unsupported(population.name, "has a current that never decays, NIR has no such synapse", "keep the .net")
     synaptic = (lif.current_decay != DECAY_ONE).any()
@@ -104,14 +124,15 @@ def _neuron(population: Population, dt: float, v_leak: Floats | None) -> g.Neuro
             population.name, "has neurons with and without leak, a NIR node has one kind", "keep the .net"
         )
     tau_mem = DECAY_ONE * dt / np.broadcast_to(lif.voltage_decay, shape) if leaks else None
+    without_leak = 1.0 if lif.spiking else 1 / dt  # NIR's integrator I multiplies its input by dt
     return g.Neuron(
         shape=shape,
-        semantics=SEMANTICS,
-        r=np.ones(shape) if tau_mem is None else tau_mem / dt,
+        semantics=Semantics(reset=lif.reset),
+        r=np.full(shape, without_leak) if tau_mem is None else tau_mem / dt,
         tau_mem=tau_mem,
         tau_syn=tau_syn,
         w_in=None if tau_syn is None else tau_syn / dt,
         v_leak=None if tau_mem is None else (np.zeros(shape) if v_leak is None else v_leak),
-        threshold=np.broadcast_to(lif.threshold / population.scale, shape),
-        v_reset=np.zeros(shape),
+        threshold=np.broadcast_to(lif.threshold / population.scale, shape) if lif.spiking else None,
+        v_reset=np.zeros(shape) if lif.spiking else None,
     )

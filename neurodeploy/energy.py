@@ -3,7 +3,7 @@
 ::
 
     E_core    = active e_active + idle e_idle + spikes e_spike + sum over encodings of operations e_operation
-    E_network = messages (e_out + e_in) + hops_x e_x + hops_y e_y
+    E_network = messages (e_out + e_in) + hops_x e_x + hops_y e_y + crossings e_crossing
     dynamic   = sum over cores E_core + E_network
     t_core    = the same sum with times, per step;  t_link = messages over the busiest link * t_hop
     t_step    = max(t_minimum, barrier(tiles) + max(slowest t_core, t_link))
@@ -21,18 +21,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from neurodeploy.activity import Activity, CoreActivity
+from neurodeploy.bounds import Bounds, rounded
+from neurodeploy.conventions import ACCUMULATE_45NM
 from neurodeploy.errors import UsageError
-from neurodeploy.mapping import Placement
+from neurodeploy.placement import Placement
 from neurodeploy.targets.chip import Chip
-from neurodeploy.targets.chipfile import CLASSES, Number
+from neurodeploy.targets.chipfile import Number
+from neurodeploy.targets.chipschema import CLASSES
+
+__all__ = [
+    "ACCUMULATE_45NM",
+    "Bounds",
+    "Estimate",
+    "PopulationEstimate",
+    "barrier",
+    "core_events",
+    "estimate",
+    "rounded",
+]
 
 SCHEMA_VERSION = 1
 
-#: Joules of a 32-bit addition in 45 nm CMOS (Horowitz, ISSCC 2014): the convention of many papers, arithmetic only.
-ACCUMULATE_45NM = 0.9e-12
+#: A measured time so many times the upper bound of the chip's own is the host's: boards that were not waiting for
+#: theirs stayed within as many times what the model explains.
+HOST_BOUND = 18
 
 #: Field of CoreActivity -> the event of a chip file that it counts; idle updates follow from two of them.
 _CORE_EVENTS = {
@@ -60,30 +73,6 @@ _ONE_DIGIT = ("extrapolated", "assumed")
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """A quantity with its low, nominal and high value."""
-
-    low: float = 0.0
-    nominal: float = 0.0
-    high: float = 0.0
-
-    def __add__(self, other: Bounds) -> Bounds:
-        return Bounds(self.low + other.low, self.nominal + other.nominal, self.high + other.high)
-
-    def __mul__(self, other: Bounds | float) -> Bounds:
-        factor = other if isinstance(other, Bounds) else Bounds(other, other, other)
-        return Bounds(self.low * factor.low, self.nominal * factor.nominal, self.high * factor.high)
-
-    def at_least(self, other: Bounds) -> Bounds:
-        """Return the larger of both, bound by bound."""
-        return Bounds(max(self.low, other.low), max(self.nominal, other.nominal), max(self.high, other.high))
-
-    def as_dict(self) -> dict[str, float]:
-        """Return the three values by name."""
-        return {"low": self.low, "nominal": self.nominal, "high": self.high}
-
-
-@dataclass(frozen=True)
 class PopulationEstimate:
     """The share of a population, per inference: events at its neurons and incoming synapses, messages it sends."""
 
@@ -107,10 +96,12 @@ class Estimate:
     counts : events per inference by name.
     dynamic, static, management : energy of events, of leakage, and of embedded processors.
     latency, step_time : of an inference and of one step.
+    link_use : share of a step in which the busiest link of the mesh is busy; beyond a half, messages begin to wait.
     energy_45nm_operations_joule : operations times 0.9 pJ, arithmetic only: NOT the energy of this chip.
     constants : the chip's numbers used, by dotted key.
     source_class : the weakest class among them.
     significant_digits : how many digits of energies and times mean anything.
+    uncertainty : what the chip file says about the trust its energies and times deserve, in words.
     left_out : what is not in any number.
     """
 
@@ -126,17 +117,32 @@ class Estimate:
     management: Bounds
     latency: Bounds
     step_time: Bounds
+    link_use: Bounds
     energy_45nm_operations_joule: float
     populations: tuple[PopulationEstimate, ...]
     constants: Mapping[str, Number]
     source_class: str
     significant_digits: int
+    uncertainty: str
     left_out: tuple[str, ...]
 
     @property
     def total(self) -> Bounds:
         """Dynamic, static and management energy together."""
         return self.dynamic + self.static + self.management
+
+    @property
+    def throughput(self) -> Bounds:
+        """Inferences per second, one after another and on the chip alone."""
+        return Bounds(1 / self.latency.high, 1 / self.latency.nominal, 1 / self.latency.low)
+
+    def is_host_bound(self, measured_second: float) -> bool:
+        """Return whether a measured time of an inference says that host or link, and not the chip, set the pace.
+
+        Where they do, the chip waits most of the time, and the difference of two power readings says nothing about the
+        energy of events.
+        """
+        return measured_second > HOST_BOUND * self.latency.high
 
     def as_dict(self) -> dict[str, Any]:
         """Return the estimate as JSON values; energies in joules, times in seconds, per inference."""
@@ -153,6 +159,8 @@ class Estimate:
             "energy_joule": energies,
             "latency_second": self.latency.as_dict(),
             "step_second": self.step_time.as_dict(),
+            "inferences_per_second": self.throughput.as_dict(),
+            "link_use": self.link_use.as_dict(),
             "energy_45nm_operations_joule": self.energy_45nm_operations_joule,
             "populations": [
                 {
@@ -164,6 +172,7 @@ class Estimate:
             "source_class": self.source_class,
             "significant_digits": self.significant_digits,
             "constants": {key: number.as_dict() for key, number in self.constants.items()},
+            "uncertainty": self.uncertainty,
             "left_out": list(self.left_out),
         }
 
@@ -173,15 +182,18 @@ def estimate(activity: Activity, placement: Placement, chip: Chip) -> Estimate:
 
     Raises
     ------
-    UsageError : the placement is for another chip.
+    UsageError : the placement is for another chip, or the chip file gives no energies.
     """
+    if not chip.has_costs:
+        advice = "add [energy], [time], [barrier] and [power] with their sources to a chip file of your own"
+        raise UsageError(chip.name, "has no energies and times, for none are known", advice)
     if placement.chip.name != chip.name:
         raise UsageError(chip.name, f"the placement is for {placement.chip.name}", "map the network to this chip")
     per_inference = 1 / max(activity.samples, 1)
     step = _step_time(activity, placement, chip)
     latency = step * float(activity.steps + activity.fill_steps)
     populations = tuple(_population(name, activity, placement, chip) for name in activity.populations)
-    noc = _weigh({f"hop_{axis}": activity.total(f"hops_{axis}") for axis in "xy"} | _from_ports(activity), chip.energy)
+    noc = _weigh(_network_events(activity, chip), chip.energy)
     dynamic = sum((part.dynamic for part in populations), noc * per_inference)
     constants = _constants(chip)
     source_class = max((number.source_class for number in constants.values()), key=CLASSES.index)
@@ -199,13 +211,19 @@ def estimate(activity: Activity, placement: Placement, chip: Chip) -> Estimate:
         management=latency * _bounds(chip.power["management"]),
         latency=latency,
         step_time=step,
+        link_use=_link_use(activity, chip, step),
         energy_45nm_operations_joule=operations * ACCUMULATE_45NM,
         populations=populations,
         constants=constants,
         source_class=source_class,
         significant_digits=1 if source_class in _ONE_DIGIT else 3,
-        left_out=_LEFT_OUT + ((_LEFT_OUT_CHIPS,) if placement.chips_used > 1 else ()),
+        uncertainty=chip.uncertainty,
+        left_out=_LEFT_OUT + ((_LEFT_OUT_CHIPS,) if _crosses_unpriced(placement, chip) else ()),
     )
+
+
+def _crosses_unpriced(placement: Placement, chip: Chip) -> bool:
+    return placement.chips_used > 1 and "chip_crossing" not in chip.energy
 
 
 def core_events(cores: CoreActivity, where: slice = slice(None)) -> dict[str, int]:
@@ -222,9 +240,25 @@ def _bounds(number: Number) -> Bounds:
     return Bounds(number.low, number.value, number.high)
 
 
-def _from_ports(activity: Activity) -> dict[str, float]:
-    """Return messages from ports: no core sends them, yet the network carries them."""
-    return {"message_out": sum(port.messages for port in activity.ports.values())}
+def _network_events(activity: Activity, chip: Chip) -> dict[str, float]:
+    """Return hops, changes of the chip where they have a price, and messages from ports, which no core sends."""
+    events: dict[str, float] = {f"hop_{axis}": activity.total(f"hops_{axis}") for axis in "xy"}
+    if "chip_crossing" in chip.energy:
+        events["chip_crossing"] = activity.total("crossings")
+    return events | {"message_out": sum(port.messages for port in activity.ports.values())}
+
+
+def _link_times(activity: Activity, chip: Chip) -> Bounds:
+    """Return the seconds that the busiest link is busy over the whole recording."""
+    x, y = (
+        _bounds(chip.time[f"hop_{a}"]) * float(link) for a, link in (("x", activity.link_x), ("y", activity.link_y))
+    )
+    return x.at_least(y)
+
+
+def _link_use(activity: Activity, chip: Chip, step: Bounds) -> Bounds:
+    busy = _link_times(activity, chip) * (1 / max(activity.samples * activity.steps, 1))
+    return Bounds(*(getattr(busy, bound) / getattr(step, bound) for bound in ("low", "nominal", "high")))
 
 
 def _population(name: str, activity: Activity, placement: Placement, chip: Chip) -> PopulationEstimate:
@@ -254,28 +288,16 @@ def _step_time(activity: Activity, placement: Placement, chip: Chip) -> Bounds:
     slowest = Bounds()
     for core in range(placement.cores_used):
         slowest = slowest.at_least(_weigh(core_events(activity.cores, slice(core, core + 1)), chip.time))
-    for link, event in ((activity.link_x, "hop_x"), (activity.link_y, "hop_y")):
-        slowest = slowest.at_least(_bounds(chip.time[event]) * float(link))
-    tiles = -(-min(placement.cores_used, chip.usable_cores) // chip.cores_per_tile)
-    return (barrier(chip, tiles) + slowest * (1 / runs)).at_least(_bounds(chip.time["step_minimum"]))
+    slowest = slowest.at_least(_link_times(activity, chip))
+    return (barrier(chip, placement.tiles_used) + slowest * (1 / runs)).at_least(_bounds(chip.time["step_minimum"]))
 
 
 def barrier(chip: Chip, tiles: int) -> Bounds:
     """Return the time of the barrier among so many tiles, interpolated between those the chip file gives."""
-    known, numbers = list(chip.barrier), list(chip.barrier.values())
-    low, nominal, high = (
-        float(np.interp(tiles, known, [getattr(number, bound) for number in numbers]))
-        for bound in ("low", "value", "high")
-    )
-    return Bounds(low, nominal, high)
+    return Bounds(*(chip.barrier_second(tiles, bound) for bound in ("low", "value", "high")))
 
 
 def _constants(chip: Chip) -> dict[str, Number]:
     """Return the numbers that enter an estimate; one that is zero up to its upper bound adds nothing."""
     sections = ("energy", "time", "barrier", "power")
     return {key: n for key, n in chip.numbers.items() if key.split(".")[0] in sections and n.high > 0}
-
-
-def rounded(value: float, digits: int) -> float:
-    """Return a value to so many significant digits."""
-    return float(f"{value:.{digits - 1}e}")

@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from neurodeploy.errors import Unsupported
-from neurodeploy.graph import Convolution, Delay, Graph, Neuron, Threshold
+from neurodeploy.graph import Convolution, Delay, Graph, Neuron, Output, Threshold
 from neurodeploy.targets.chip import Chip
 
 Rule = Callable[[str, Neuron, Chip], Iterator[tuple[str, str]]]
 
 
 def _fires(name: str, neuron: Neuron, chip: Chip) -> Iterator[tuple[str, str]]:  # noqa: ARG001
-    if neuron.threshold is None:
-        yield f"is a {neuron.kind} without threshold, and answers with its membrane", "read out spike counts instead"
-    elif neuron.semantics.fire == "floor-multi":
+    if neuron.spiking and neuron.semantics.fire == "floor-multi":
         yield "sends several spikes in one step", "train with at most one spike a step"
 
 
 def _resets(name: str, neuron: Neuron, chip: Chip) -> Iterator[tuple[str, str]]:  # noqa: ARG001
     semantics = neuron.semantics
+    if not neuron.spiking:
+        return
     target = neuron.v_reset
     reset = "zero" if semantics.reset == "value" and (target is None or not np.any(target)) else semantics.reset
     if reset not in chip.formats.resets:
@@ -60,12 +60,27 @@ def require_expressible(graph: Graph, chip: Chip) -> None:
         if isinstance(node, Convolution):
             _paddable(name, node)
         if isinstance(node, Neuron):
+            _unheard(graph, name, node)
             for rule in RULES:
                 for problem, advice in rule(name, node, chip):
                     raise Unsupported(f"node {name!r}", problem, advice)
 
 
+def _unheard(graph: Graph, name: str, node: Neuron) -> None:
+    """Refuse a membrane that other neurons read: a population sends spikes, its membrane is read from outside."""
+    readers = [target for target in graph.targets(name) if not isinstance(graph.nodes[target], Output)]
+    if not node.spiking and readers:
+        raise Unsupported(
+            f"node {name!r}",
+            f"is a {node.kind} without threshold, and {readers[0]!r} reads its membrane",
+            "use neurons that fire before the last layer",
+        )
+
+
 def _paddable(name: str, node: Convolution) -> None:
+    if node.weight.ndim == 3:
+        advice = "train with Conv2d, kernels of (1, k) and inputs of (channels, 1, length)"
+        raise Unsupported(f"node {name!r}", "is a convolution over one axis, a chip's has two", advice)
     for (before, after), gap in zip(node.padding, node.dilation, strict=True):
         if (after - before) % gap:
             raise Unsupported(

@@ -20,8 +20,10 @@ STATE_LIMIT = 1 << 23
 DECAY_ONE = 4096
 #: The largest threshold mantissa (17 bits); such a neuron fires only where ``v`` exceeds 8,388,544.
 THRESHOLD_MAX = (1 << 17) - 1
+#: The largest value of a 32-bit register.
+REGISTER_MAX = (1 << 31) - 1
 #: Beyond this sum of inputs the 32-bit register that Lava shifts by six bits overflows.
-INPUT_LIMIT = (1 << 25) - 1
+INPUT_LIMIT = REGISTER_MAX >> STATE_SHIFT
 
 
 def decay(state: npt.NDArray[np.int64], amount: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -17,7 +17,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class FloatPopulation:
-    """A population with unit gain: what arrives adds ``weights`` (one array a path) to the membrane, plus ``bias``."""
+    """A population with unit gain: what arrives adds ``weights`` (one array a path) to the membrane, plus ``bias``.
+
+    One that is not ``spiking`` answers with its membrane; its threshold is 0 and says nothing.
+    """
 
     name: str
     shape: Shape
@@ -26,13 +29,13 @@ class FloatPopulation:
     bias: Floats
     paths: tuple[Synapse, ...]
     weights: tuple[Floats, ...]
+    spiking: bool = True
 
 
 def fold(graph: Graph, name: str, paths: list[Synapse]) -> FloatPopulation:
-    """Return the spiking neuron node ``name`` of a lowered graph with its gains folded in."""
+    """Return the neuron node ``name`` of a lowered graph with its gains folded in."""
     neuron = graph.nodes[name]
     assert isinstance(neuron, Neuron)
-    assert neuron.threshold is not None
     step = constants(neuron, graph.dt)
     gain = step.gain
     if step.current_gain is not None and step.beta is not None:
@@ -48,8 +51,8 @@ def fold(graph: Graph, name: str, paths: list[Synapse]) -> FloatPopulation:
         if path.node.bias is not None:
             settled = gain if step.beta is None else gain / (1.0 - step.beta)
             bias = bias + settled * _spread(path.node, neuron.shape)
-    threshold = np.asarray(step.threshold, dtype=np.float64)
-    return FloatPopulation(name, neuron.shape, step, threshold, bias, mine, tuple(weights))
+    threshold = np.asarray(0.0 if step.threshold is None else step.threshold, dtype=np.float64)
+    return FloatPopulation(name, neuron.shape, step, threshold, bias, mine, tuple(weights), neuron.spiking)
 
 
 def _spread(node: Linear | Convolution, shape: Shape) -> Floats:
@@ -78,7 +81,7 @@ def approximations(populations: list[FloatPopulation]) -> list[str]:
     """Return one sentence for each place where the integer network means something slightly else."""
     notes = []
     for p in populations:
-        if p.step.semantics.fire == ">=":
+        if p.spiking and p.step.semantics.fire == ">=":
             notes.append(f"{p.name}: fires at v >= threshold in the model, at v > threshold - 1 unit on the chip")
         if p.step.beta is not None and any(path.node.bias is not None and np.any(path.node.bias) for path in p.paths):
             notes.append(f"{p.name}: its bias passes the synaptic filter in the model; the chip adds the settled value")

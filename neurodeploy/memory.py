@@ -19,7 +19,9 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from neurodeploy.network import Convolution, Projection, Shape
+import numpy as np
+
+from neurodeploy.network import Convolution, Projection, Shape, Sparse
 from neurodeploy.targets.chip import Chip, Encoding
 from neurodeploy.tiling import Axis, Range, Spans, spatial_axes
 
@@ -74,9 +76,16 @@ def stored_weight_bits(chip: Chip, bits: int) -> int:
     return next((width for width in chip.weight_bits if width >= bits), chip.weight_bits[-1])
 
 
-def synapse_bits(chip: Chip, encoding: Encoding, weight_bits: int, targets: int, delay: int = 0) -> int:
-    """Return the bits of one synapse among ``targets`` neurons of a core."""
-    index = min(max((targets - 1).bit_length(), encoding.index_least), encoding.index_most)
+def synapse_bits(
+    chip: Chip, encoding: Encoding, weight_bits: int, targets: int, delay: int = 0, *, gaps: bool = False
+) -> int:
+    """Return the bits of one synapse among ``targets`` neurons of a core.
+
+    With ``gaps`` in its row a synapse must name its target, however short the index of a full row may be.
+    """
+    named = (targets - 1).bit_length()
+    index = max(named, encoding.index_least)
+    index = index if gaps else min(index, encoding.index_most)
     return stored_weight_bits(chip, weight_bits) + index + (delay.bit_length() if encoding.delay_in_synapse else 0)
 
 
@@ -103,6 +112,8 @@ def stored(
     padded : cells of the source's tiles, the unused ones beyond its border included.
     neurons : of the core, which the index of a synapse must tell apart.
     """
+    if isinstance(projection.connection, Sparse):
+        return _stored_sparse(chip, projection, projection.connection, target, spans, neurons=neurons)
     if isinstance(projection.connection, Convolution):
         encoding = chip.encodings["convolution"]
         sources, patch = _patch(projection.connection, source, target, spans)
@@ -110,11 +121,31 @@ def stored(
     else:
         encoding = chip.encodings["dense"]
         sources = padded if encoding.pads_source else math.prod(source)
-        rows = [Row(sources, neurons)]
+        rows = DENSE_ROWS.get(encoding.rows, _rows_per_source)(source, sources, neurons)
     bits = synapse_bits(chip, encoding, projection.weight_bits, neurons, projection.delay)
     words, longest = synapse_words(chip, encoding, rows, bits)
     axon_in = math.ceil(encoding.axon_in_per_source * sources + encoding.axon_in_per_core)
     return Stored(sources, words, longest, axon_in)
+
+
+def _stored_sparse(
+    chip: Chip, projection: Projection, connection: Sparse, target: Shape, spans: Spans, *, neurons: int
+) -> Stored:
+    """Return the most that sparse rows take on any of the boxes: one row a source that has a synapse there."""
+    encoding = chip.encodings["dense"]
+    bits = synapse_bits(chip, encoding, projection.weight_bits, neurons, projection.delay, gaps=True)
+    extents = target if len(spans) == len(target) else (math.prod(target),)
+    cells = np.unravel_index(connection.rows, extents)
+    most = Stored(0, 0, 0, 0)
+    for box in product(*spans):
+        inside = np.logical_and.reduce([(a <= axis) & (axis < b) for axis, (a, b) in zip(cells, box, strict=True)])
+        rows = np.unique(connection.indices[inside], return_counts=True)[1]
+        words, longest = synapse_words(chip, encoding, [Row(n, k) for k, n in Counter(rows.tolist()).items()], bits)
+        axon_in = math.ceil(encoding.axon_in_per_source * len(rows) + encoding.axon_in_per_core)
+        found = (len(rows), words, longest, axon_in)
+        known = (most.sources, most.words, most.longest, most.axon_in)
+        most = Stored(*map(max, zip(found, known, strict=True)))
+    return most
 
 
 class TapSets(NamedTuple):
@@ -192,9 +223,33 @@ def _rows_by_set(patch: Patch) -> Iterator[tuple[int, int, int]]:
         yield channels, tall * wide, rows * columns
 
 
+def _kernel_block_rows(patch: Patch) -> list[Row]:
+    """Return one block per source channel: its taps times its target channels, each rounded up to a power of two."""
+    return [Row(patch.inputs, power_of_two(patch.kernel) * power_of_two(channels)) for channels in patch.channels]
+
+
+def _rows_per_source(_shape: Shape, sources: int, neurons: int) -> list[Row]:
+    """Return one row per source neuron of a dense projection."""
+    return [Row(sources, neurons)]
+
+
+def _dense_blocks(shape: Shape, _sources: int, neurons: int) -> list[Row]:
+    """Return the blocks of a dense projection taken as a convolution whose kernel covers its whole source."""
+    return [Row(shape[0], power_of_two(math.prod(shape[1:])) * power_of_two(neurons))]
+
+
+def power_of_two(count: int) -> int:
+    """Return the least power of two that is not below a positive count."""
+    return 1 << (count - 1).bit_length()
+
+
+#: Name in a chip file -> the rows a dense projection has on a core; names without an entry have one per source neuron.
+DENSE_ROWS: dict[str, Callable[[Shape, int, int], list[Row]]] = {"kernel-block": _dense_blocks}
+
 #: Name in a chip file -> the rows a convolution has on a core.
 ROWS: dict[str, Callable[[Patch], list[Row]]] = {
     "kernel-tap": _kernel_tap_rows,
     "tap-set": _tap_set_rows,
     "source": _source_rows,
+    "kernel-block": _kernel_block_rows,
 }

@@ -16,40 +16,12 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from neurodeploy.errors import InputError
 from neurodeploy.fixedpoint import IntArray
+from neurodeploy.neurons import Neuron, integers
 
 Shape = tuple[int, ...]
-
-
-def _integers(values: npt.ArrayLike, dtype: npt.DTypeLike) -> IntArray:
-    array = np.array(values, dtype=dtype)
-    array.setflags(write=False)
-    return array
-
-
-@dataclass(frozen=True, eq=False)
-class Lif:
-    """Parameters of leaky integrate-and-fire neurons; each array is broadcast to the population's shape.
-
-    Attributes
-    ----------
-    threshold : mantissa; a neuron fires where ``v > 64 * threshold``. 0..131071.
-    current_decay, voltage_decay : 0..4096 per step; 4096 forgets everything, 0 nothing.
-    bias, bias_exponent : ``bias * 2^bias_exponent`` is added to ``v`` in every step.
-    """
-
-    threshold: IntArray
-    current_decay: IntArray
-    voltage_decay: IntArray
-    bias: IntArray = field(default_factory=lambda: _integers(0, np.int32))
-    bias_exponent: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("threshold", "current_decay", "voltage_decay", "bias"):
-            object.__setattr__(self, name, _integers(getattr(self, name), np.int32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +31,7 @@ class Dense:
     weight: IntArray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _integers(self.weight, np.int32))
+        object.__setattr__(self, "weight", integers(self.weight, np.int32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +45,7 @@ class Convolution:
     groups: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _integers(self.weight, np.int32))
+        object.__setattr__(self, "weight", integers(self.weight, np.int32))
 
     def output_shape(self, source: Shape) -> Shape:
         """Return the (C, H, W) that a source of this shape gives."""
@@ -86,7 +58,62 @@ class Convolution:
         return (self.weight.shape[0], *extents)
 
 
-Connection = Dense | Convolution
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """Few of the sources reach each target; both sides flattened in (C, H, W) order, in compressed rows.
+
+    Row i holds the synapses of target i: weights ``data[indptr[i]:indptr[i + 1]]`` from the sources in that part of
+    ``indices``, which rise. A stored weight of zero is a synapse.
+
+    Attributes
+    ----------
+    indptr, indices, data : int64 [out + 1], int32 [synapses], int32 [synapses].
+    shape : (out, in).
+    """
+
+    indptr: IntArray
+    indices: IntArray
+    data: IntArray
+    shape: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("indptr", np.int64), ("indices", np.int32), ("data", np.int32)):
+            object.__setattr__(self, name, integers(getattr(self, name), dtype))
+
+    @classmethod
+    def from_dense(cls, weight: IntArray) -> Sparse:
+        """Return the connection whose synapses are the weights [out, in] that are not 0."""
+        rows, columns = np.nonzero(weight)
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(weight)))])
+        return cls(indptr, columns, weight[rows, columns], (weight.shape[0], weight.shape[1]))
+
+    @property
+    def rows(self) -> IntArray:
+        """The target of every synapse, int64 [synapses]."""
+        return np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+
+    def to_dense(self) -> IntArray:
+        """Return the weights as int32 [out, in], 0 where there is no synapse."""
+        weight = np.zeros(self.shape, dtype=np.int32)
+        weight[self.rows, self.indices] = self.data
+        return weight
+
+
+Connection = Dense | Convolution | Sparse
+
+
+def stored_weights(connection: Connection) -> IntArray:
+    """Return every weight that a connection stores, int32, in the shape in which it stores them."""
+    return connection.data if isinstance(connection, Sparse) else connection.weight
+
+
+def largest_sum(connection: Connection) -> int:
+    """Return the largest sum of |weights| that one target has."""
+    if isinstance(connection, Sparse):
+        weights = np.abs(connection.data.astype(np.float64))
+        return int(np.bincount(connection.rows, weights, minlength=1).max(initial=0))
+    weight = np.abs(connection.weight.astype(np.int64))
+    return int(weight.reshape(len(weight), -1).sum(axis=1).max(initial=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +136,7 @@ class Population:
 
     name: str
     shape: Shape
-    neuron: Lif
+    neuron: Neuron
     latency: int = 0
     scale: float = 1.0
 
@@ -128,6 +155,7 @@ class Projection:
     weight_exponent : the sum of a step's weights is multiplied by 2 to this power (floor when negative).
     delay : steps beyond the one that every projection takes.
     weight_bits : bits a synapse occupies on the chip, sign included.
+    imaginary : whether it drives the imaginary part of resonators, not the real one.
     """
 
     name: str
@@ -137,6 +165,7 @@ class Projection:
     weight_exponent: int = 0
     delay: int = 0
     weight_bits: int = 8
+    imaginary: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +178,8 @@ class Network:
     dt : seconds of model time that one step stands for.
     target : name of the chip whose number formats it was made for, or "" when unknown.
     provenance : where each number came from, as JSON values; see :mod:`neurodeploy.quantization`.
+    reset_interval, reset_offset : clear all populations every so many chip steps, one after the other; see
+        :attr:`reset_phases`. No such resets where the interval is 0.
     """
 
     ports: tuple[Port, ...]
@@ -158,12 +189,20 @@ class Network:
     dt: float = 1.0
     target: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    reset_interval: int = 0
+    reset_offset: int = 0
 
     @cached_property
     def by_name(self) -> dict[str, Port | Population]:
         """Ports and populations by name."""
         parts: tuple[Port | Population, ...] = (*self.ports, *self.populations)
         return {part.name: part for part in parts}
+
+    @cached_property
+    def readouts(self) -> tuple[str, ...]:
+        """The outputs that answer by their state and not by what they send: integrators that never fire, decoders."""
+        answering = {p.name for p in self.populations if p.neuron.answers_by_state}
+        return tuple(name for name in self.outputs if name in answering)
 
     def into(self, name: str) -> list[Projection]:
         """Return the projections that end at the population ``name``."""
@@ -197,6 +236,22 @@ class Network:
             raise InputError(" -> ".join(error.args[1]), "a loop of projections without lag") from error
         populations = {population.name: population for population in self.populations}
         return tuple(populations[name] for name in names if name in populations)
+
+    @cached_property
+    def reset_phases(self) -> dict[str, int]:
+        """Population -> the phase of its scheduled reset, or -1 without a schedule.
+
+        It clears its state before step t, counted from 0 in its own recording, where ``t % reset_interval`` is that.
+        Population k of ``populations`` is cleared before its update in the chip's t-th step, counted from 1, when
+        ``t % interval == (1 + k + offset) % interval``: the rule of lava-dl's netx. Its recording starts in chip step
+        ``1 + latency``.
+        """
+        if not self.reset_interval:
+            return {population.name: -1 for population in self.populations}
+        return {
+            population.name: (k + self.reset_offset - population.latency) % self.reset_interval
+            for k, population in enumerate(self.populations)
+        }
 
     def in_chip_time(self) -> Network:
         """Return the network with all latencies 0, whose recordings start at the first chip step."""

@@ -7,47 +7,63 @@
     s = v > 64 threshold                                  strict
     v = 0 where s
 
-Every faster kernel, and Lava itself, is tested equal to this file in ``u``, ``v`` and ``s``. Source: the process model
-``PyLifModelBitAcc`` of lava-nc 0.10.0; there ``du = current_decay - 1`` and ``dv = voltage_decay``.
+and for the kinds beyond the plain neuron::
+
+    s = (v > 64 threshold) - (v < 64 lower)               ternary, both strict
+    v = v - 64 threshold, v - 64 lower where s            reset by subtraction, once a step
+    frozen = refractory where s, else max(frozen - 1, 0)  while frozen > 0 before the step: v stays, s = 0
+    s = 0                                                 not spiking
+
+Every faster kernel, and Lava itself, is tested equal to this file in ``u``, ``v`` and ``s``. Source: the process models
+``PyLifModelBitAcc`` and ``PyTernLifModelFixed`` of lava-nc 0.10.0; there ``du = current_decay - 1`` and
+``dv = voltage_decay``. Refractory steps count as in its floating-point ``LIFRefractory``.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-import numpy.typing as npt
 
 from neurodeploy.fixedpoint import STATE_LIMIT, STATE_SHIFT, decay, saturate, shift, wrap
-from neurodeploy.network import Lif
-
-State = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from neurodeploy.neurons import Lif
+from neurodeploy.state import Flags, State, Step, Sums
 
 
-class Step(NamedTuple):
-    """State and spikes after a step, and where arithmetic left its range."""
-
-    u: State
-    v: State
-    s: Flags
-    wrapped: Flags
-    clipped: Flags
-
-
-def step(neuron: Lif, u: State, v: State, a: State) -> Step:
+def step(neuron: Lif, state: State, a: Sums) -> Step:
     """Advance neurons by one step.
 
     Parameters
     ----------
     neuron : their parameters, broadcast against the state.
-    u, v : int64 [..., *shape], synaptic current and membrane potential after the previous step.
-    a : int64 [..., *shape], the sum of weighted spikes that arrive in this step, in weight units.
+    state : u, v and frozen after the previous step, int64 [..., *shape].
+    a : int64 [1, ..., *shape], the sum of weighted spikes that arrive in this step, in weight units.
     """
     bias = shift(neuron.bias.astype(np.int64), neuron.bias_exponent)
-    raw_u = decay(u, neuron.current_decay) + (a << STATE_SHIFT)
+    raw_u = decay(state["u"], neuron.current_decay) + (a[0] << STATE_SHIFT)
     u = wrap(raw_u)
-    raw_v = decay(v, neuron.voltage_decay) + u + bias
+    awake = state["frozen"] == 0
+    raw_v = np.where(awake, decay(state["v"], neuron.voltage_decay) + u + bias, state["v"])
     v = saturate(raw_v)
-    s = v > (neuron.threshold.astype(np.int64) << STATE_SHIFT)
-    return Step(u, np.where(s, 0, v), s, (raw_u > STATE_LIMIT) | (raw_u <= -STATE_LIMIT), v != raw_v)
+    s = _fires(neuron, v, awake)
+    after = np.where(s == 0, v, _reset(neuron, v, s))
+    frozen = np.where(s == 0, np.maximum(state["frozen"] - 1, 0), neuron.refractory)
+    wrapped = (raw_u > STATE_LIMIT) | (raw_u <= -STATE_LIMIT)
+    return Step({"u": u, "v": after, "frozen": frozen}, s, wrapped, v != raw_v)
+
+
+def _fires(neuron: Lif, v: Sums, awake: Flags) -> Sums:
+    """Return 1 above the threshold and -1 below a lower one."""
+    if not neuron.spiking:
+        return np.zeros_like(v)
+    s = (v > (neuron.threshold.astype(np.int64) << STATE_SHIFT)).astype(np.int64)
+    if neuron.lower_threshold is not None:
+        s -= v < (neuron.lower_threshold.astype(np.int64) << STATE_SHIFT)
+    return s * awake
+
+
+def _reset(neuron: Lif, v: Sums, s: Sums) -> Sums:
+    """Return the membrane after a spike."""
+    if neuron.reset == "zero":
+        return np.zeros_like(v)
+    lower = neuron.threshold if neuron.lower_threshold is None else neuron.lower_threshold
+    crossed: Sums = np.where(s > 0, neuron.threshold, lower).astype(np.int64)
+    return v - (crossed << STATE_SHIFT)

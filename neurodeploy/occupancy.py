@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurodeploy.memory import stored
+from neurodeploy.memory import power_of_two, stored
 from neurodeploy.network import Convolution, Network, Population, Projection, Shape
 from neurodeploy.targets.chip import Chip
-from neurodeploy.tiling import Counts, Fan, Spans, Tiling, fan_of
+from neurodeploy.tiling import Counts, Fan, Range, Spans, Tiling, fan_of
 
 Use = dict[str, int]
 
@@ -19,16 +19,35 @@ Use = dict[str, int]
 _WITH_MARGIN = ("in_axons", "out_slots")
 
 
-def allowed_use(chip: Chip, margin: float) -> Use:
-    """Return the limits of a core by name; those of axons and memory less the margin, a share of 0 to 1."""
+def allowed_by_kind(chip: Chip, margin: float) -> tuple[Use, ...]:
+    """Return the limits by name of each kind of core; those of axons and memory less the margin, a share of 0 to 1."""
     share = 1 - margin
     limits = {name: math.floor(limit * share) if name in _WITH_MARGIN else limit for name, limit in chip.limits.items()}
-    return limits | {f"{pool.name}_words": math.floor(pool.words * share) for pool in chip.pools}
+    return tuple(
+        limits | {f"{pool}_words": math.floor(words * share) for pool, words in kind.words.items()}
+        for kind in chip.kinds
+    )
+
+
+def allowed_use(chip: Chip, margin: float) -> Use:
+    """Return the limits of a core by name; where cores differ, of each the largest there is."""
+    kinds = allowed_by_kind(chip, margin)
+    return {name: max(allowed[name] for allowed in kinds) for name in kinds[0]}
 
 
 def exceeded(use: Mapping[str, int], allowed: Mapping[str, int]) -> list[str]:
     """Return the names of the limits that the use exceeds."""
     return [name for name, limit in allowed.items() if use[name] > limit]
+
+
+def excess(use: Mapping[str, int], allowed: Mapping[str, int]) -> float:
+    """Return how far the use exceeds what is allowed, the shares of all limits exceeded together; 0 where none is."""
+    return sum(use[name] / max(allowed[name], 1) for name in exceeded(use, allowed))
+
+
+def least_excess(use: Mapping[str, int], kinds: Sequence[Use]) -> list[str]:
+    """Return the limits exceeded on the kind of core that comes nearest; none where some kind has room."""
+    return exceeded(use, min(kinds, key=lambda allowed: excess(use, allowed)))
 
 
 def is_grid(network: Network, population: Population) -> bool:
@@ -64,7 +83,8 @@ class Occupancy:
         Several ranges per axis in ``spans`` stand for any of them, and the answer bounds all.
         """
         found = {"neurons": neurons, "in_axons": 0, "words_per_axon": 0}
-        words = {"neuron": neurons * self.chip.neuron_words, "synapse": 0, "axon_in": 0}
+        words = {"neuron": MAPS[self.chip.maps](spans, neurons) * self.chip.neuron_words, "synapse": 0, "axon_in": 0}
+        words["bias"] = _largest(spans[0]) if np.any(population.neuron.bias) else 0
         for projection in self.network.into(population.name):
             need = stored(
                 self.chip,
@@ -79,9 +99,10 @@ class Occupancy:
             found["words_per_axon"] = max(found["words_per_axon"], need.longest)
             words["synapse"] += need.words
             words["axon_in"] += need.axon_in
-        words["axon_map"] = self._axon_map(population, neurons)
+        words["axon_map"] = self._axon_map(population, spans, neurons)
         found["out_slots"] = self._out_slots(population, spans)
         found["neuron_groups"] = self._neuron_groups(population, spans)
+        found["targets"] = len({projection.target for projection in self.network.out_of(population.name)})
         pools = {f"{pool.name}_words": sum(words[use] for use in pool.uses) for pool in self.chip.pools}
         return {name: found[name] for name in self.chip.limits} | pools
 
@@ -99,12 +120,14 @@ class Occupancy:
             return math.prod(part.shape)
         return tiling.padded
 
-    def _axon_map(self, population: Population, neurons: int) -> int:
+    def _axon_map(self, population: Population, spans: Spans, neurons: int) -> int:
         """Return the words of a core's output routes; an output's lead to the host as a dense layer's do."""
         kinds = [_kind(projection) for projection in self.network.out_of(population.name)]
         if population.name in self.network.outputs:
             kinds.append("dense")
-        return sum(math.ceil(self.chip.encodings[kind].axon_map_per_neuron * neurons) for kind in kinds)
+        positions = math.prod(_largest(ranges) for ranges in spans[1:]) if len(spans) > 1 else neurons
+        encodings = [self.chip.encodings[kind] for kind in kinds]
+        return sum(math.ceil(e.axon_map_per_neuron * neurons + e.axon_map_per_position * positions) for e in encodings)
 
     def _out_slots(self, population: Population, spans: Spans) -> int:
         extents = extents_of(self.network, population)
@@ -153,6 +176,23 @@ class Occupancy:
         return max(len(np.unique(sets[tuple(slice(*span) for span in box)])) for box in _product(axes))
 
 
+def _largest(ranges: Sequence[Range]) -> int:
+    return max(stop - start for start, stop in ranges)
+
+
+def _power_of_two_map(spans: Spans, _neurons: int) -> int:
+    """Return the words of maps whose rows and columns are each rounded up to a power of two."""
+    channels, *sides = (_largest(ranges) for ranges in spans)
+    return channels * math.prod(power_of_two(side) for side in sides)
+
+
+#: Name in a chip file -> for how many neurons a core that holds a box sets words aside.
+MAPS: dict[str, Callable[[Spans, int], int]] = {
+    "cells": lambda _spans, neurons: neurons,
+    "power-of-two": _power_of_two_map,
+}
+
+
 def _product(axes: list[tuple[tuple[int, int], ...]]) -> list[tuple[tuple[int, int], ...]]:
     boxes: list[tuple[tuple[int, int], ...]] = [()]
     for ranges in axes:
@@ -165,9 +205,8 @@ def _kind(projection: Projection) -> str:
 
 
 def _parameter_sets(network: Network, population: Population) -> Counts:
-    """Return which set of (threshold, decays) each neuron has, from 0; axes without variation have length 1."""
-    neuron = population.neuron
-    parts = np.broadcast_arrays(neuron.threshold, neuron.current_decay, neuron.voltage_decay)
+    """Return which set of parameters, all but the bias, each neuron has, from 0; axes without variation are 1 long."""
+    parts = np.broadcast_arrays(*(values for name, values in population.neuron.arrays.items() if name != "bias"))
     shape = (1,) * (len(population.shape) - parts[0].ndim) + parts[0].shape
     _, sets = np.unique(np.stack([part.reshape(-1) for part in parts]), axis=1, return_inverse=True)
     sets = sets.astype(np.int64).reshape(shape)

@@ -4,18 +4,20 @@ A population beside a convolution is cut along (C, H, W) by the rule its chip fi
 into the fewest equal ranges of neurons. ``columns`` is what the vendor's compiler does on Loihi 2, whose published
 core counts it reproduces: all channels and rows, as many columns as fit of 1, 2, 4, ...; rows are halved where not one
 column fits, and channels where that does not help. ``cheapest`` tries equal parts of any size along each axis, and
-weighs the cores a cut takes against those whose output slots it fills in the layers before.
+weighs the cores a cut takes against those whose output slots it fills in the layers before. ``whole`` is for chips
+whose cores hold a layer each: such a population is not cut at all.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from neurodeploy.network import Population, Shape
-from neurodeploy.occupancy import Occupancy, Use, exceeded, extents_of
+from neurodeploy.occupancy import Occupancy, Use, extents_of, least_excess
 from neurodeploy.tiling import Tiling
 
 Fits = Callable[[Shape], bool]
@@ -25,13 +27,22 @@ Cost = Callable[[Tiling], float]
 _ROUNDS = 16
 
 
-def cut_populations(occupancy: Occupancy, allowed: Use) -> dict[str, Use]:
-    """Fill in ``occupancy.tilings``; return per population the limits that no cut respects, with their least use."""
+def cut_populations(
+    occupancy: Occupancy, kinds: Sequence[Use], ceilings: Mapping[str, int] | None = None
+) -> dict[str, Use]:
+    """Fill in ``occupancy.tilings``; return per population the limits that no cut respects, with their least use.
+
+    Parameters
+    ----------
+    kinds : what each kind of core allows; a tile has to fit on one of them.
+    ceilings : population -> the most neurons a tile of it may have, fewer than a core could hold.
+    """
     hopeless: dict[str, Use] = {}
     for _ in range(_ROUNDS):
         changed = False
         for population in reversed(occupancy.network.order):
-            tiling = _finest_needed(occupancy, population, allowed, hopeless)
+            ceiling = (ceilings or {}).get(population.name)
+            tiling = _finest_needed(occupancy, population, _Room(kinds, ceiling), hopeless)
             known = occupancy.tilings.get(population.name)
             if known is None or (tiling != known and tiling.count >= known.count):
                 occupancy.tilings[population.name], changed = tiling, True
@@ -41,20 +52,51 @@ def cut_populations(occupancy: Occupancy, allowed: Use) -> dict[str, Use]:
 
 
 def least_use(occupancy: Occupancy, population: Population) -> Use:
-    """Return the use of each limit by a core that holds a single neuron of the population, at the worst place."""
+    """Return the use of each limit by a core that holds as little of the population as a cut leaves, at the worst."""
+    return _use(occupancy, population, _finest(occupancy, population))
+
+
+@dataclass(frozen=True)
+class _Room:
+    """What each kind of core allows, and the neurons at most that a tile is to have."""
+
+    kinds: Sequence[Use]
+    ceiling: int | None
+
+    def without(self, ignored: Collection[str]) -> _Room:
+        kinds = [{name: most for name, most in allowed.items() if name not in ignored} for allowed in self.kinds]
+        return _Room(kinds, self.ceiling)
+
+    def neurons(self, otherwise: int) -> int:
+        most = max(allowed.get("neurons", otherwise) for allowed in self.kinds)
+        return most if self.ceiling is None else min(most, self.ceiling)
+
+
+def _finest(occupancy: Occupancy, population: Population) -> Tiling:
+    """Return the cut that is left where none fits: single neurons, or the whole where the chip cuts nothing."""
     extents = extents_of(occupancy.network, population)
-    return _use(occupancy, population, Tiling(extents, (1,) * len(extents)))
+    return Tiling(extents, FINEST.get(occupancy.chip.tiling, _single)(extents))
 
 
-def _finest_needed(occupancy: Occupancy, population: Population, allowed: Use, hopeless: dict[str, Use]) -> Tiling:
-    ignored = hopeless.get(population.name, {})
-    tiling = _cut(occupancy, population, allowed, ignored)
+def _single(extents: Shape) -> Shape:
+    return (1,) * len(extents)
+
+
+def _whole_shape(extents: Shape) -> Shape:
+    return extents
+
+
+#: Name in a chip file -> the smallest tile its cuts lead to; names without an entry go down to single neurons.
+FINEST: dict[str, Callable[[Shape], Shape]] = {"whole": _whole_shape}
+
+
+def _finest_needed(occupancy: Occupancy, population: Population, room: _Room, hopeless: dict[str, Use]) -> Tiling:
+    tiling = _cut(occupancy, population, room.without(hopeless.get(population.name, ())))
     if tiling is None:
         least = least_use(occupancy, population)
-        hopeless[population.name] = {name: least[name] for name in exceeded(least, allowed)}
-        tiling = _cut(occupancy, population, allowed, hopeless[population.name])
-    extents = extents_of(occupancy.network, population)
-    return tiling or Tiling(extents, (1,) * len(extents))
+        hopeless[population.name] = {name: least[name] for name in least_excess(least, room.kinds)}
+        tiling = _cut(occupancy, population, room.without(hopeless[population.name]))
+    return tiling or _finest(occupancy, population)
 
 
 def _use(occupancy: Occupancy, population: Population, tiling: Tiling) -> Use:
@@ -62,26 +104,25 @@ def _use(occupancy: Occupancy, population: Population, tiling: Tiling) -> Use:
     return occupancy.use(population, spans, math.prod(tiling.tile))
 
 
-def _cut(occupancy: Occupancy, population: Population, allowed: Use, ignored: Collection[str]) -> Tiling | None:
-    limits = {name: limit for name, limit in allowed.items() if name not in ignored}
+def _cut(occupancy: Occupancy, population: Population, room: _Room) -> Tiling | None:
     extents = extents_of(occupancy.network, population)
 
     def fits(tile: Shape) -> bool:
-        if math.prod(tile) > limits.get("neurons", math.prod(tile)):
+        if math.prod(tile) > room.neurons(math.prod(tile)):
             return False
-        return not exceeded(_use(occupancy, population, Tiling(extents, tile)), limits)
-
-    if len(extents) == 1:
-        return _cut_range(extents[0], fits)
+        return not least_excess(_use(occupancy, population, Tiling(extents, tile)), room.kinds)
 
     def cost(tiling: Tiling) -> float:
-        slots = limits.get("out_slots")
+        slots = room.kinds[0].get("out_slots")
         return tiling.count + (occupancy.slots_for(population, tiling) / slots if slots else 0.0)
 
-    return TILINGS[occupancy.chip.tiling](extents, fits, cost)
+    tilings = RANGES if len(extents) == 1 else TILINGS
+    return tilings[occupancy.chip.tiling](extents, fits, cost)
 
 
-def _cut_range(size: int, fits: Fits) -> Tiling | None:
+def _cut_range(extents: Shape, fits: Fits, _cost: Cost) -> Tiling | None:
+    """Return the fewest equal ranges that fit."""
+    (size,) = extents
     largest = _last(range(1, size + 1), lambda neurons: fits((neurons,)))
     if largest is None:
         return None
@@ -114,8 +155,18 @@ def _cheapest(extents: Shape, fits: Fits, cost: Cost) -> Tiling | None:
     return best
 
 
+def _whole(extents: Shape, fits: Fits, _cost: Cost) -> Tiling | None:
+    """Return the population as one tile, where it fits."""
+    return Tiling(extents, extents) if fits(extents) else None
+
+
+Cut = Callable[[Shape, Fits, Cost], Tiling | None]
+
 #: Name in a chip file -> how it cuts (C, H, W) into tiles that fit.
-TILINGS: dict[str, Callable[[Shape, Fits, Cost], Tiling | None]] = {"columns": _columns, "cheapest": _cheapest}
+TILINGS: dict[str, Cut] = {"columns": _columns, "cheapest": _cheapest, "whole": _whole}
+
+#: Name in a chip file -> how it cuts the neurons of a flat population.
+RANGES: dict[str, Cut] = {"columns": _cut_range, "cheapest": _cut_range, "whole": _whole}
 
 
 def _fits_width(fits: Fits, depth: int, height: int, width: int) -> bool:

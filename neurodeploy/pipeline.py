@@ -233,7 +233,7 @@ def _write(folder: Path, findings: Findings, report: Mapping[str, Any]) -> list[
     for name, document in documents.items():
         text = json.dumps(document, indent=2, allow_nan=False) + "\n"
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
-    page = render(report, findings.recording.output)
+    page = render(report, findings.recording.spikes[findings.recording.outputs[0]])
     (folder / report["files"]["page"]).write_text(page, encoding="utf-8", newline="\n")
     return list(report["files"].values())
 

@@ -23,6 +23,7 @@ from neurodeploy.errors import InputError
 from neurodeploy.expressible import require_expressible
 from neurodeploy.graph import Graph, Input, Neuron
 from neurodeploy.membrane import FloatPopulation, approximations, fold
+from neurodeploy.neurons import Lif
 from neurodeploy.passes.lower import lower
 from neurodeploy.scaling import Floats, Scaling, choose_scaling, round_bias, round_decay, round_threshold, round_weights
 from neurodeploy.targets.chip import Chip, Formats
@@ -65,7 +66,7 @@ def quantization(graph: Graph, chip: Chip, calibration: Calibration | None = Non
     require_expressible(lowered, chip)
     populations = [fold(lowered, name, paths) for name in lowered.order() if name in set(lowered.of_type(Neuron))]
     if not populations:
-        raise InputError("graph", "holds no spiking neurons", "give the network with its neurons")
+        raise InputError("graph", "holds no neurons", "give the network with its neurons")
     headroom = dict.fromkeys((p.name for p in populations), 0)
     while True:
         result = _build(lowered, chip, populations, headroom)
@@ -109,7 +110,7 @@ def _build(graph: Graph, chip: Chip, populations: list[FloatPopulation], headroo
         ports=tuple(net.Port(name, node.shape) for name, node in graph.nodes.items() if isinstance(node, Input)),
         populations=tuple(made),
         projections=tuple(projections),
-        outputs=tuple(source for name in graph.outputs for source in graph.sources(name)),
+        outputs=tuple(dict.fromkeys(source for name in graph.outputs for source in graph.sources(name))),
         dt=graph.dt,
         target=chip.name,
         provenance={"quantization": table, "notes": [*graph.notes, *approximations(populations), *_coarse(made)]},
@@ -117,18 +118,20 @@ def _build(graph: Graph, chip: Chip, populations: list[FloatPopulation], headroo
     return Quantization(network, tuple(values), {})
 
 
-def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> tuple[net.Lif, list[Values]]:
+def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> tuple[Lif, list[Values]]:
     step, scale = population.step, scaling.scale
     threshold = round_threshold(population.threshold, scale, strict=step.semantics.fire == ">")
     kept_current = np.zeros(()) if step.beta is None else step.beta
     current_decay, voltage_decay = round_decay(kept_current, formats), round_decay(step.alpha, formats)
     bias, exponent = round_bias(population.bias, scale, formats)
-    neuron = net.Lif(
+    neuron = Lif(
         threshold=_compact(threshold),
         current_decay=_compact(current_decay),
         voltage_decay=_compact(voltage_decay),
         bias=_compact(bias),
         bias_exponent=exponent,
+        reset="subtract" if population.spiking and step.semantics.reset == "subtract" else "zero",
+        spiking=population.spiking,
     )
     name = population.name
     return neuron, [
@@ -141,7 +144,7 @@ def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> 
 
 def _coarse(populations: list[net.Population]) -> list[str]:
     """Return a sentence for each population whose threshold kept so few units that its rounding is felt."""
-    smallest = {p.name: int(p.neuron.threshold.min()) for p in populations}
+    smallest = {p.name: int(p.neuron.arrays["threshold"].min()) for p in populations if not p.neuron.answers_by_state}
     return [
         f"{name}: its threshold is {n} units, rounded by up to {50 / max(n, 1):.0f} %"
         for name, n in smallest.items()

@@ -27,8 +27,9 @@ class Recording:
         input's first one reaches it (:mod:`neurodeploy.network` on time).
     spikes : population -> integer [samples, steps, *shape]: 0 and 1, or graded payloads.
     outputs : the populations (or output nodes) that answer, in order.
+    readouts : the outputs that answer by v and not by spikes; their v is always recorded.
     u, v : population -> int32 (float64 from the float backend) [samples, steps, *shape] after each step's update and
-        reset; only what was asked for.
+        reset; only what was asked for. Which two of a model's states they are, its class says.
     inputs : port -> integer [samples, steps, *shape], what was fed in.
     wraps, clips : population -> how many updates wrapped u, and how many saturated v.
     backend, versions : what ran, and in which versions.
@@ -45,16 +46,22 @@ class Recording:
     inputs: Mapping[str, Quantity] = field(default_factory=dict)
     wraps: Mapping[str, int] = field(default_factory=dict)
     clips: Mapping[str, int] = field(default_factory=dict)
+    readouts: tuple[str, ...] = ()
 
     @property
     def output(self) -> Quantity:
-        """What the first output answers, [samples, steps, *shape]."""
-        return self.spikes[self.outputs[0]]
+        """What the first output answers, [samples, steps, *shape]: its spikes, or the v of a read-out."""
+        name = self.outputs[0]
+        return self.v[name] if name in self.readouts else self.spikes[name]
 
     def predictions(self) -> npt.NDArray[np.int64]:
-        """Return per sample the output cell with most spikes, the first one on ties, int64 [samples]."""
-        counts = self.output.reshape(self.samples, self.steps, -1).sum(axis=1)
-        return np.asarray(counts.argmax(axis=1), dtype=np.int64)
+        """Return per sample the output cell with most spikes, the first one on ties, int64 [samples].
+
+        Of a read-out it is the cell with the largest v after the last step.
+        """
+        answer = self.output.reshape(self.samples, self.steps, -1)
+        scores = answer[:, -1] if self.outputs[0] in self.readouts else answer.sum(axis=1)
+        return np.asarray(scores.argmax(axis=1), dtype=np.int64)
 
     def accuracy(self, labels: npt.NDArray[np.integer[Any]]) -> float:
         """Return the share of samples whose prediction is their label."""
@@ -62,9 +69,14 @@ class Recording:
             raise InputError("labels", f"{len(labels)} labels for {self.samples} samples", "give one label per sample")
         return float(np.mean(self.predictions() == labels))
 
+    def rates(self) -> dict[str, float]:
+        """Return per port and population the spikes per neuron and step; a graded spike is one spike."""
+        return {name: float(np.mean(cells != 0)) for name, cells in {**self.inputs, **self.spikes}.items()}
+
     def only(self, quantities: Collection[str]) -> Recording:
-        """Return the recording with u and v kept only where ``quantities`` names them."""
-        return replace(self, u=self.u if "u" in quantities else {}, v=self.v if "v" in quantities else {})
+        """Return the recording with u and v kept only where ``quantities`` names them, and v of read-outs."""
+        answers = {name: v for name, v in self.v.items() if "v" in quantities or name in self.readouts}
+        return replace(self, u=self.u if "u" in quantities else {}, v=answers)
 
     def save(self, path: str | Path) -> None:
         """Write ``output`` and ``s/``, ``u/``, ``v/<population>`` to an .npz file."""

@@ -69,8 +69,8 @@ class Semantics:
 PRESETS: dict[str, Semantics] = {
     "nir": Semantics(if_gain="r*dt"),
     "snntorch": Semantics(reset="subtract", reset_when="next-step"),
-    # Norse's own cells let the raw input jump the current, use it undecayed and decay it afterwards.
-    "norse": Semantics(syn_gain="unit", order="jump-use-decay"),
+    # Norse's own cells let the raw input jump the current, use it undecayed and decay it afterwards, and start at rest.
+    "norse": Semantics(syn_gain="unit", order="jump-use-decay", v_init="v_leak"),
     "sinabs": Semantics(
         decay="exp", gain="zoh", reset="subtract", fire="floor-multi", v_min="-threshold", order="update-then-use"
     ),

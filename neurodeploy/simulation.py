@@ -7,6 +7,7 @@ Bad input is refused before anything runs. Every backend is given the same array
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ import numpy.typing as npt
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.graph import Graph, Input
 from neurodeploy.network import Network, Shape
+from neurodeploy.netxfile import NetxFile, host_driven
 from neurodeploy.recording import Recording
 from neurodeploy.verify_network import verify_network
 
 Spikes = npt.NDArray[Any]
+Simulated = Network | Graph | NetxFile
 Runner = Callable[[Any, Mapping[str, Spikes], Collection[str]], Recording]
 
 QUANTITIES = ("s", "u", "v")
@@ -48,6 +51,18 @@ def _lava() -> Runner:
     return run
 
 
+def _netx() -> Runner:
+    from neurodeploy.targets.lava.netx_run import run
+
+    return run
+
+
+def _onnx() -> Runner:
+    from neurodeploy.targets.onnxruntime import run
+
+    return run
+
+
 def _float() -> Runner:
     from neurodeploy.targets.reference.record import record_run
 
@@ -55,19 +70,27 @@ def _float() -> Runner:
 
 
 #: Backend -> what loads its runner, and the value it executes. Loading is late: torch, numba and Lava are not for all.
-BACKENDS: dict[str, tuple[Callable[[], Runner], type[Network] | type[Graph]]] = {
+BACKENDS: dict[str, tuple[Callable[[], Runner], type[Simulated]]] = {
     "emulator": (_emulator, Network),
     "golden": (_golden, Network),
     "lava": (_lava, Network),
+    "netx": (_netx, NetxFile),
+    "onnx": (_onnx, Network),
     "float": (_float, Graph),
 }
 
 #: Device -> what loads the runner of the backend "emulator" there.
 DEVICES: dict[str, Callable[[], Runner]] = {"cpu": _emulator, "cuda": _cuda}
+#: Value a backend executes -> what it is called, and how a user comes to one.
+_VALUES: dict[type[Simulated], tuple[str, str]] = {
+    Network: ("an integer network", "quantize the .nir first"),
+    NetxFile: ("a .net file", "neurodeploy convert FILE -o OUT.net; in Python, neurodeploy.loading.load_netx"),
+    Graph: ("a float graph", "give the float .nir it was made from"),
+}
 
 
 def simulate(
-    network: Network | Graph,
+    network: Simulated,
     spikes: Spikes | Mapping[str, Spikes],
     backend: str = "emulator",
     record: Collection[str] = ("s",),
@@ -77,7 +100,7 @@ def simulate(
 
     Parameters
     ----------
-    network : an integer Network, or for the backend "float" a Graph.
+    network : an integer Network; for the backend "float" a Graph, for "netx" a NetxFile.
     spikes : integer [samples, steps, *shape]; a mapping port -> array where there are several ports.
     backend : a key of :data:`BACKENDS`. All integer backends agree bit for bit.
     record : any of "s", "u", "v"; spikes are always recorded.
@@ -101,19 +124,45 @@ def simulate(
     if load is _emulator:
         load = DEVICES[device]
     if not isinstance(network, executes):
-        found, way = ("a float graph", "quantize it first") if executes is Network else ("an integer network", "")
-        raise UsageError(f"backend {backend}", f"does not run {found}", way or "give the float .nir it was made from")
+        found, (takes, way) = _VALUES[type(network)][0], _VALUES[executes]
+        raise UsageError(f"backend {backend}", f"does not run {found} but {takes}", way)
     checked = check_spikes(ports(network), spikes)
     if isinstance(network, Network):
         verify_network(network)
     return load()(network, checked, tuple(record))
 
 
-def ports(network: Network | Graph) -> dict[str, Shape]:
+def ports(network: Simulated) -> dict[str, Shape]:
     """Return port name -> shape of one step."""
+    if isinstance(network, NetxFile):
+        return ports(network.network)
     if isinstance(network, Network):
         return {port.name: port.shape for port in network.ports}
     return {name: node.shape for name, node in network.nodes.items() if isinstance(node, Input)}
+
+
+def with_resets(network: Simulated, interval: int, offset: int = 0) -> Simulated:
+    """Return the network with a schedule of resets, as lava-dl's netx has it.
+
+    Population k, counted from 0, clears its state before its update in step t, counted from 1, when
+    ``t % interval == (1 + k + offset) % interval``. Steps are those of the chip; where the host drives the first
+    population of a netx file, the chip's first step is the one in which it does.
+
+    Raises
+    ------
+    UsageError : a float graph, which has no chip steps, or an interval below 1.
+    """
+    if interval < 1:
+        raise UsageError("reset interval", f"is {interval}", "give a number of steps, 1 or more")
+    if isinstance(network, NetxFile):
+        return replace(network, network=_scheduled(network.network, interval, offset))
+    if not isinstance(network, Network):
+        raise UsageError("reset interval", "is of the chip's steps, a float graph has none", "quantize it first")
+    return _scheduled(network, interval, offset)
+
+
+def _scheduled(network: Network, interval: int, offset: int) -> Network:
+    return replace(network, reset_interval=interval, reset_offset=(offset + host_driven(network)) % interval)
 
 
 def check_spikes(shapes: Mapping[str, Shape], spikes: Spikes | Mapping[str, Spikes]) -> dict[str, Spikes]:
@@ -136,7 +185,13 @@ def _names(values: Collection[str]) -> str:
     return ", ".join(name or "'spikes'" for name in values)
 
 
+def _without_ones(shape: Shape) -> Shape:
+    return tuple(extent for extent in shape if extent != 1)
+
+
 def _check_port(name: str, shape: Shape, values: Spikes) -> Spikes:
+    if values.shape[2:] != shape and _without_ones(values.shape[2:]) == _without_ones(shape):
+        values = values.reshape(*values.shape[:2], *shape)  # (n,) for (n, 1, 1): the cells are the same
     if values.shape[2:] != shape or values.ndim != 2 + len(shape) or 0 in values.shape:
         expected = f"[samples, steps, {', '.join(map(str, shape))}]"
         raise InputError(f"input {name!r}", f"is {list(values.shape)}, the network takes {expected}", "reshape it")

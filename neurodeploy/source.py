@@ -14,6 +14,8 @@ from neurodeploy.network import Network
 
 Kind = Literal["checkpoint", "float network", "quantized network"]
 
+#: Suffixes of network files.
+_NETWORKS = (".nir", ".net")
 _CHECKPOINTS = (".safetensors", ".pt", ".pth")
 
 
@@ -61,14 +63,16 @@ def open_source(
     NotEqual : the exported file does not do what the trained model does.
     """
     path = require_file(path)
-    if path.suffix == ".nir":
+    if path.suffix in _NETWORKS:
         for option, value in (("factory", factory), ("from", framework)):
             if value is not None:
-                raise UsageError(f"--{option}", f"is for checkpoints, {path.name} is a .nir file", "leave it out")
+                raise UsageError(
+                    f"--{option}", f"is for checkpoints, {path.name} is a {path.suffix} file", "leave it out"
+                )
         return _open_nir(path, net, dt, semantics)
     if path.suffix not in _CHECKPOINTS:
         found = f"has the suffix {path.suffix or 'none'!r}"
-        raise InputError(str(path), found, f"give a .nir file or a checkpoint ({', '.join(_CHECKPOINTS)})")
+        raise InputError(str(path), found, f"give a .nir or .net file, or a checkpoint ({', '.join(_CHECKPOINTS)})")
     from neurodeploy.export.door import Request, open_model
     from neurodeploy.nir_export import export_model
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.network import Convolution, Projection, Shape
+from neurodeploy.network import Convolution, Projection, Shape, Sparse
 
 Counts = npt.NDArray[np.int64]
 Range = tuple[int, int]
@@ -165,13 +165,14 @@ class ConvolutionFan:
         return channels, height, width
 
     @cached_property
-    def _reached(self) -> tuple[Counts, Counts, Counts]:
+    def reached(self) -> tuple[Counts, Counts, Counts]:
+        """Per axis, int64 [target tiles, source cells]: 1 where the cell reaches the tile."""
         channels, height, width = ((paths > 0).astype(np.int64) for paths in self.paths)
         return channels, height, width
 
     def destinations_by_axis(self, _extents: Shape = ()) -> list[Counts]:
         """Return vectors along (C, H, W) whose outer product is :meth:`destinations`."""
-        return [reached.sum(axis=0) for reached in self._reached]
+        return [reached.sum(axis=0) for reached in self.reached]
 
     def destinations(self) -> Counts:
         """Return how many cores each source neuron reaches, int64 [sources]."""
@@ -187,7 +188,7 @@ class ConvolutionFan:
 
     def messages_into(self, spikes: Counts) -> Counts:
         """Return the messages that reach each target core for these spikes per source neuron."""
-        return self._contract(spikes, self._reached)
+        return self._contract(spikes, self.reached)
 
     def _contract(self, spikes: Counts, matrices: tuple[Counts, Counts, Counts]) -> Counts:
         summed = spikes.reshape(self.source)
@@ -198,20 +199,69 @@ class ConvolutionFan:
     def traffic(self, spikes: Counts, source: Tiling) -> Counts:
         """Return the messages from each source core to each target core, int64 [source cores, target cores]."""
         moved = spikes.reshape(self.source)
-        for axis, reached in enumerate(self._reached):  # appends (source tiles, target tiles) of the axis
+        for axis, reached in enumerate(self.reached):  # appends (source tiles, target tiles) of the axis
             parts = [np.tensordot(moved[a:b], reached[:, a:b], axes=(0, 1)) for a, b in source.ranges(axis)]
             moved = np.stack(parts, axis=-2)
         ordered = moved.transpose(0, 2, 4, 1, 3, 5)
         return ordered.reshape(source.count, self.target.count)
 
 
-Fan = DenseFan | ConvolutionFan
+class SparseFan:
+    """The reach of sparse synapses, counted one by one."""
+
+    def __init__(self, connection: Sparse, target: Tiling) -> None:
+        self.connection, self.target = connection, target
+
+    @cached_property
+    def synapses(self) -> Counts:
+        """How many synapses each source neuron has on each target core, int64 [target cores, sources]."""
+        outputs, sources = self.connection.shape
+        cells = np.unravel_index(np.arange(outputs), self.target.extents)
+        tiles = tuple(axis // tile for axis, tile in zip(cells, self.target.tile, strict=True))
+        core = np.ravel_multi_index(tiles, self.target.grid)
+        places = core[self.connection.rows] * sources + self.connection.indices
+        counted = np.bincount(places, minlength=self.target.count * sources).astype(np.int64)
+        return counted.reshape(self.target.count, sources)
+
+    @cached_property
+    def _reached(self) -> Counts:
+        return (self.synapses > 0).astype(np.int64)
+
+    def destinations(self) -> Counts:
+        """Return how many cores each source neuron reaches, int64 [sources]."""
+        return np.asarray(self._reached.sum(axis=0), dtype=np.int64)
+
+    def destinations_by_axis(self, extents: Shape) -> list[Counts]:
+        """Return vectors along the source's axes whose outer product is nowhere below :meth:`destinations`."""
+        along = self.destinations().reshape(extents[0], -1).max(axis=1, initial=0)
+        return [along, *(np.ones(extent, dtype=np.int64) for extent in extents[1:])]
+
+    def fan_out(self) -> Counts:
+        """Return the synapses of each source neuron, int64 [sources]."""
+        return np.asarray(self.synapses.sum(axis=0), dtype=np.int64)
+
+    def synapses_into(self, spikes: Counts) -> Counts:
+        """Return the synaptic operations of each target core for these spikes per source neuron."""
+        return np.asarray(self.synapses @ spikes, dtype=np.int64)
+
+    def messages_into(self, spikes: Counts) -> Counts:
+        """Return the messages that reach each target core for these spikes per source neuron."""
+        return np.asarray(self._reached @ spikes, dtype=np.int64)
+
+    def traffic(self, spikes: Counts, source: Tiling) -> Counts:
+        """Return the messages from each source core to each target core, int64 [source cores, target cores]."""
+        return np.stack([source.sums(spikes * reached) for reached in self._reached], axis=1)
+
+
+Fan = DenseFan | ConvolutionFan | SparseFan
 
 
 def fan_of(projection: Projection, source: Shape, target: Tiling) -> Fan:
     """Return the reach of a projection from a source of this shape into a target cut like this."""
     if isinstance(projection.connection, Convolution):
         return ConvolutionFan(projection.connection, source, target)
+    if isinstance(projection.connection, Sparse):
+        return SparseFan(projection.connection, target)
     return DenseFan(math.prod(source), target)
 
 

@@ -8,19 +8,46 @@ from itertools import chain
 import numpy as np
 
 from neurodeploy.errors import InputError
-from neurodeploy.fixedpoint import DECAY_ONE, INPUT_LIMIT, THRESHOLD_MAX
-from neurodeploy.network import Convolution, Network, Population, Projection
+from neurodeploy.fixedpoint import DECAY_ONE, REGISTER_MAX, STATE_LIMIT, THRESHOLD_MAX
+from neurodeploy.network import Convolution, Network, Population, Sparse, largest_sum
+from neurodeploy.neurons import Lif, Neuron, Resonator, SigmaDelta, input_limit
 
 Finding = tuple[str, str, str]
 
 #: Largest delay of a projection beyond its own step, and largest power of two of weights and biases.
 _DELAY_MAX, _EXPONENT_MAX = 62, 24
-#: Parameter of a neuron -> its smallest and largest value.
-_RANGES = {
-    "threshold": (0, THRESHOLD_MAX),
-    "current_decay": (0, DECAY_ONE),
-    "voltage_decay": (0, DECAY_ONE),
-    "bias": (-(1 << 15), (1 << 15) - 1),
+#: Most steps that a neuron may be refractory, and most binary places of a resonator's factors.
+_REFRACTORY_MAX, _DECAY_BITS_MAX = 1 << 15, 16
+#: Model -> parameter -> its smallest and largest value.
+_RANGES: dict[type[Neuron], dict[str, tuple[int, int]]] = {
+    Lif: {
+        "threshold": (0, THRESHOLD_MAX),
+        "current_decay": (0, DECAY_ONE),
+        "voltage_decay": (0, DECAY_ONE),
+        "bias": (-(1 << 15), (1 << 15) - 1),
+        "lower_threshold": (-THRESHOLD_MAX, THRESHOLD_MAX),
+        "bias_exponent": (-_EXPONENT_MAX, _EXPONENT_MAX),
+        "refractory": (0, _REFRACTORY_MAX),
+    },
+    SigmaDelta: {
+        "threshold": (0, REGISTER_MAX),
+        "bias": (-REGISTER_MAX, REGISTER_MAX),
+        "spike_exponent": (0, _EXPONENT_MAX),
+        "state_exponent": (0, _EXPONENT_MAX),
+    },
+    Resonator: {
+        "threshold": (1 - STATE_LIMIT, STATE_LIMIT - 1),
+        "sine": (-(1 << _DECAY_BITS_MAX), 1 << _DECAY_BITS_MAX),
+        "cosine": (-(1 << _DECAY_BITS_MAX), 1 << _DECAY_BITS_MAX),
+        "decay_bits": (0, _DECAY_BITS_MAX),
+        "state_exponent": (0, _EXPONENT_MAX),
+    },
+}
+#: Model -> what its words must be.
+_WORDS: dict[type[Neuron], dict[str, tuple[str, ...]]] = {
+    Lif: {"reset": ("zero", "subtract")},
+    SigmaDelta: {"stage": ("delta", "sigma", "sigma-delta"), "activation": ("unit", "relu")},
+    Resonator: {"kind": ("phase", "izhikevich")},
 }
 
 
@@ -51,16 +78,39 @@ def _names(network: Network) -> Iterator[Finding]:
 
 def _parameters(network: Network) -> Iterator[Finding]:
     for population in network.populations:
-        for name, (low, high) in _RANGES.items():
-            values = getattr(population.neuron, name)
+        subject, neuron = f"population {population.name!r}", population.neuron
+        for name, words in _WORDS[type(neuron)].items():
+            if getattr(neuron, name) not in words:
+                yield subject, f"{name} is {getattr(neuron, name)!r}", f"one of {', '.join(words)}"
+        for name, (low, high) in _RANGES[type(neuron)].items():
+            if (value := getattr(neuron, name)) is None:
+                continue
+            values = np.asarray(value)
             if not _broadcasts(values.shape, population.shape):
                 found = f"{name} has shape {list(values.shape)}, the population {list(population.shape)}"
-                yield f"population {population.name!r}", found, "give one value, or one a neuron"
+                yield subject, found, "give one value, or one a neuron"
             elif values.min() < low or values.max() > high:
                 found = f"{name} is {values.min()} to {values.max()}, allowed are {low} to {high}"
-                yield f"population {population.name!r}", found, "scale it into range"
-        if abs(population.neuron.bias_exponent) > _EXPONENT_MAX:
-            yield f"population {population.name!r}", f"bias exponent {population.neuron.bias_exponent}", "at most 24"
+                yield subject, found, "scale it into range"
+
+
+def _together(network: Network) -> Iterator[Finding]:
+    """Check what parameters have to be to each other."""
+    for population in network.populations:
+        subject, neuron = f"population {population.name!r}", population.neuron
+        if isinstance(neuron, Lif) and neuron.lower_threshold is not None:
+            if (neuron.lower_threshold > neuron.threshold).any():
+                yield subject, "a lower threshold is above the upper one", "swap them"
+            elif not neuron.spiking:
+                yield subject, "has a lower threshold and never fires", "leave the lower threshold out"
+        if isinstance(neuron, SigmaDelta):
+            for name in ("threshold", "bias"):
+                largest = int(np.abs(getattr(neuron, name).astype(np.int64)).max())
+                if largest << (neuron.spike_exponent + neuron.state_exponent) > REGISTER_MAX:
+                    found = f"{name} {largest} times 2^{neuron.spike_exponent + neuron.state_exponent}"
+                    yield subject, f"{found} exceeds a 32-bit register", "lower an exponent"
+    if network.reset_interval < 0:
+        yield "network", f"reset interval {network.reset_interval}", "at least 1, or 0 for none"
 
 
 def _broadcasts(values: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -75,10 +125,30 @@ def _shapes(network: Network) -> Iterator[Finding]:
         subject = f"projection {projection.name!r}"
         source, target = network.by_name[projection.source], network.by_name[projection.target]
         connection = projection.connection
+        ends = (int(np.prod(target.shape)), int(np.prod(source.shape)))
         if isinstance(connection, Convolution):
             yield from _convolution(subject, connection, source.shape, target.shape)
-        elif connection.weight.shape != (found := (int(np.prod(target.shape)), int(np.prod(source.shape)))):
-            yield subject, f"weight is {list(connection.weight.shape)}, its ends make {list(found)}", "transpose it?"
+        elif isinstance(connection, Sparse):
+            yield from _sparse(subject, connection, ends)
+        elif connection.weight.shape != ends:
+            yield subject, f"weight is {list(connection.weight.shape)}, its ends make {list(ends)}", "transpose it?"
+        if projection.imaginary and isinstance(target, Population) and target.neuron.inputs < 2:
+            yield subject, f"drives the imaginary part of {target.name!r}, which has none", "target a resonator"
+
+
+def _sparse(subject: str, connection: Sparse, ends: tuple[int, int]) -> Iterator[Finding]:
+    """Check compressed rows; what follows the first finding may have no meaning."""
+    indptr, indices, data = connection.indptr, connection.indices, connection.data
+    if tuple(connection.shape) != ends:
+        yield subject, f"weight is {list(connection.shape)}, its ends make {list(ends)}", "transpose it?"
+    elif indptr.shape != (ends[0] + 1,) or indices.ndim != 1 or indices.shape != data.shape:
+        yield subject, f"indptr {indptr.shape}, indices {indices.shape}, data {data.shape} are no compressed rows", ""
+    elif indptr[0] != 0 or indptr[-1] != len(data) or (np.diff(indptr) < 0).any():
+        yield subject, f"indptr does not rise from 0 to the {len(data)} synapses", "give compressed rows"
+    elif len(indices) and not (indices.min() >= 0 and indices.max() < ends[1]):
+        yield subject, f"indices are {indices.min()} to {indices.max()}, its source has {ends[1]} cells", "correct them"
+    elif (np.diff(connection.rows * ends[1] + indices) <= 0).any():
+        yield subject, "indices do not rise within a row", "sort them and join synapses between the same two neurons"
 
 
 def _convolution(
@@ -111,20 +181,19 @@ def _times(network: Network) -> Iterator[Finding]:
 
 def _sums(network: Network) -> Iterator[Finding]:
     for population in network.populations:
-        largest = sum(_largest_sum(projection) for projection in _into(network, population))
-        if largest > INPUT_LIMIT:
-            found = f"its inputs can sum to {largest:,}, a 32-bit register holds {INPUT_LIMIT:,}"
+        paths = network.into(population.name)
+        largest = sum(largest_sum(p.connection) << max(p.weight_exponent, 0) for p in paths)
+        if largest > (limit := input_limit(population.neuron)):
+            found = f"its inputs can sum to {largest:,}, a 32-bit register holds {limit:,}"
             yield f"population {population.name!r}", found, "lower the weight exponent"
 
 
-def _into(network: Network, population: Population) -> list[Projection]:
-    return network.into(population.name)
-
-
-def _largest_sum(projection: Projection) -> int:
-    weight = np.abs(projection.connection.weight.astype(np.int64))
-    return int(weight.reshape(len(weight), -1).sum(axis=1).max(initial=0)) << max(projection.weight_exponent, 0)
-
-
 #: The rules, each yielding (object, problem, advice).
-RULES: tuple[Callable[[Network], Iterator[Finding]], ...] = (_names, _parameters, _shapes, _times, _sums)
+RULES: tuple[Callable[[Network], Iterator[Finding]], ...] = (
+    _names,
+    _parameters,
+    _together,
+    _shapes,
+    _times,
+    _sums,
+)

@@ -14,86 +14,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.targets.chipfile import Number, Section, read_chip_file
+from neurodeploy.targets.chipparts import CoreKind, Encoding, Formats, Pool
+
+__all__ = ["TEMPLATE", "Chip", "CoreKind", "Encoding", "Formats", "Pool", "chip_names", "load_chip"]
 
 _PACKAGED = Path(__file__).parent
 
-
-@dataclass(frozen=True)
-class Formats:
-    """The integers a chip computes with.
-
-    Attributes
-    ----------
-    weight_bits : bits of the widest weight, sign included.
-    signed_minimum, signed_maximum, signed_step : weights of both signs on one axon lie on this grid.
-    unsigned_maximum : the largest magnitude where all weights have one sign; the step is then 1.
-    weight_exponent_minimum, weight_exponent_maximum : a power of two common to a projection.
-    threshold_maximum : the largest threshold mantissa; one unit of it is 64 units of ``v``.
-    decay_one : the decay that forgets everything in one step.
-    bias_maximum, bias_exponent_minimum, bias_exponent_maximum : a bias is ``mantissa * 2^exponent``, either sign.
-    delay_maximum : steps a projection may wait beyond its own one.
-    resets : what may happen to ``v`` after a spike, in the words of :mod:`neurodeploy.semantics`.
-    graded_spikes : whether a spike may carry an integer payload.
-    """
-
-    weight_bits: int
-    signed_minimum: int
-    signed_maximum: int
-    signed_step: int
-    unsigned_maximum: int
-    weight_exponent_minimum: int
-    weight_exponent_maximum: int
-    threshold_maximum: int
-    decay_one: int
-    bias_maximum: int
-    bias_exponent_minimum: int
-    bias_exponent_maximum: int
-    delay_maximum: int
-    resets: tuple[str, ...]
-    graded_spikes: bool
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Words of a core's memory that the listed uses share."""
-
-    name: str
-    words: int
-    uses: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How the synapses of one kind of connection are stored; :mod:`neurodeploy.memory` has the formulas.
-
-    Attributes
-    ----------
-    rows : what has a row of weights of its own: each ``source`` neuron; each distinct ``tap-set``, the kernel taps by
-        which a source position reaches a core, shared by all positions alike; or each ``kernel-tap``.
-    packing : a row is cut into entries that each fill whole words (``entry``), or fills whole words once (``row``).
-    pads_source : a row is kept for every cell of the source's tiles, of those beyond the border too.
-    delay_in_synapse : whether each synapse spends bits on a projection's delay.
-    header : bits per entry or row beside the synapses.
-    index_least, index_most : bits of the target index of a synapse; both 0 where the place in the row says it.
-    entry_synapses : synapses per entry, 0 without entries.
-    axon_in_per_source, axon_in_per_core, axon_map_per_neuron : words beside the synapses.
-    out_slots_per_axon : output slots a neuron spends on each core it reaches.
-    """
-
-    rows: str
-    packing: str
-    pads_source: bool
-    delay_in_synapse: bool
-    header: int
-    index_least: int
-    index_most: int
-    axon_in_per_source: float
-    axon_in_per_core: float
-    axon_map_per_neuron: float
-    out_slots_per_axon: int
-    entry_synapses: int = 0
+#: A commented chip file to start one's own from.
+TEMPLATE = _PACKAGED / "template" / "my_chip.toml"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,12 +40,16 @@ class Chip:
     limits : name of a per-core limit -> its number; a limit the chip does not have is absent.
     margin : share of axon and memory limits left free by default, for what the vendor's compiler counts besides.
     word_bits, neuron_words : bits of a memory word, and words per neuron.
-    tiling : how a (C, H, W) population is cut, ``columns`` or ``cheapest``; see :mod:`neurodeploy.partition`.
+    differing : the kinds of cores, in the order of the cores; empty where all are alike.
+    maps : how many words neurons take: ``cells``, one per neuron, or ``power-of-two``, per channel its rows and its
+        columns each rounded up.
+    tiling : how a population is cut, ``columns``, ``cheapest`` or ``whole``; see :mod:`neurodeploy.partition`.
     weight_bits : synapse widths the memory knows, ascending.
     encodings : ``dense`` and ``convolution``.
-    energy, time, power : joules and seconds per event, watts per chip.
+    energy, time, power : joules and seconds per event, watts per chip; empty where the file has no costs.
     barrier : number of tiles in use -> seconds of the barrier that ends a step.
     numbers : every number of the file by its dotted key.
+    uncertainty : what trust its energies and times deserve, in words; empty where the file does not say.
     """
 
     name: str
@@ -126,8 +62,10 @@ class Chip:
     limits: Mapping[str, int]
     margin: float
     pools: tuple[Pool, ...]
+    differing: tuple[CoreKind, ...]
     word_bits: int
     neuron_words: int
+    maps: str
     tiling: str
     weight_bits: tuple[int, ...]
     encodings: Mapping[str, Encoding]
@@ -136,11 +74,37 @@ class Chip:
     barrier: Mapping[int, Number]
     power: Mapping[str, Number]
     numbers: Mapping[str, Number]
+    uncertainty: str = ""
 
     @cached_property
     def cores_max(self) -> int:
         """The number of cores of the largest board."""
         return self.usable_cores * self.chips_max
+
+    @cached_property
+    def kinds(self) -> tuple[CoreKind, ...]:
+        """The kinds of cores, in the order of the cores; a single one where all are alike."""
+        return self.differing or (CoreKind("", self.usable_cores, {pool.name: pool.words for pool in self.pools}),)
+
+    @property
+    def has_costs(self) -> bool:
+        """Whether the file gives energies and times; a chip without them can be mapped to, not estimated."""
+        return bool(self.energy)
+
+    def barrier_second(self, tiles: int, bound: str = "value") -> float:
+        """Return the seconds of the barrier among so many tiles, interpolated between those the chip file gives.
+
+        Parameters
+        ----------
+        bound : ``low``, ``value`` or ``high``.
+        """
+        known = [getattr(number, bound) for number in self.barrier.values()]
+        return float(np.interp(tiles, list(self.barrier), known))
+
+    @cached_property
+    def kind_of_core(self) -> tuple[int, ...]:
+        """Index into :attr:`kinds` of each core of a chip."""
+        return tuple(index for index, kind in enumerate(self.kinds) for _ in range(kind.count))
 
     def as_dict(self) -> dict[str, Any]:
         """Return name, title, number formats and every number of the file, as JSON values."""
@@ -149,14 +113,16 @@ class Chip:
             "schema": 1,
             "name": self.name,
             "title": self.title,
+            "uncertainty": self.uncertainty,
             "formats": formats | {"resets": list(self.formats.resets)},
             "pools": [{"name": p.name, "words": p.words, "uses": list(p.uses)} for p in self.pools],
+            "core_kinds": [{"name": k.name, "count": k.count, "words": dict(k.words)} for k in self.kinds],
             "numbers": {key: number.as_dict() for key, number in self.numbers.items()},
         }
 
 
 def chip_names() -> tuple[str, ...]:
-    """Return the names of the packaged chips."""
+    """Return the names of the packaged chips and boards."""
     return tuple(sorted(path.stem for path in _PACKAGED.glob("*.toml")))
 
 
@@ -189,6 +155,7 @@ def _build(path: Path) -> Chip:
         raise InputError(str(path), f"limits.margin is {margin.value}", "a share of at least 0 and below 1")
     if int(chip["usable_cores"]) > int(chip["tiles_x"]) * int(chip["tiles_y"]) * int(chip["cores_per_tile"]):
         raise InputError(str(path), "chip.usable_cores exceeds the cores of the mesh", "lower it, or widen the mesh")
+    pools = tuple(Pool(name, int(pool["words"]), pool["uses"]) for name, pool in _family(sections, "pools.").items())
     return Chip(
         name=sections[""]["name"],
         title=sections[""]["title"],
@@ -199,23 +166,47 @@ def _build(path: Path) -> Chip:
         chips_max=int(chip["chips_max"]),
         limits={name: int(number) for name, number in limits.items()},
         margin=margin.value,
-        pools=tuple(Pool(name, int(pool["words"]), pool["uses"]) for name, pool in _family(sections, "pools.").items()),
+        pools=pools,
+        differing=_kinds(path, sections, pools),
         word_bits=int(encoding["word"]),
         neuron_words=int(encoding["neuron"]),
+        maps=encoding.get("maps", "cells"),
         tiling=encoding["tiling"],
         weight_bits=_widths(path, encoding["weight_bits"]),
         encodings={kind: Encoding(**_plain(values)) for kind, values in _family(sections, "encoding.").items()},
-        energy=sections["energy"],
-        time=sections["time"],
+        energy=sections.get("energy", {}),
+        time=sections.get("time", {}),
         barrier=_barrier(path, _family(sections, "barrier.")),
-        power=sections["power"],
+        power=sections.get("power", {}),
         numbers={
             f"{section}.{key}": value
             for section, values in sections.items()
             for key, value in values.items()
             if isinstance(value, Number)
         },
+        uncertainty=sections[""].get("uncertainty", ""),
     )
+
+
+def _kinds(path: Path, sections: Mapping[str, Section], pools: tuple[Pool, ...]) -> tuple[CoreKind, ...]:
+    """Return the kinds of cores, if they differ; a pool that one does not name is as large as ``[pools]`` says."""
+    usable, common = int(sections["chip"]["usable_cores"]), {pool.name: pool.words for pool in pools}
+    named = _family(sections, "core_kinds.")
+    kinds = []
+    for name, values in named.items():
+        if "." in name:
+            continue
+        own = {pool: int(words["words"]) for pool, words in _family(named, f"{name}.").items()}
+        for pool in own:
+            if pool not in common:
+                nearest = difflib.get_close_matches(pool, sorted(common), n=1, cutoff=0.0)[0]
+                key = f"core_kinds.{name}.{pool}"
+                raise InputError(str(path), f"unknown pool in {key!r}", f"the nearest valid key is {nearest!r}")
+        kinds.append(CoreKind(name, int(values["count"]), common | own))
+    if named and sum(kind.count for kind in kinds) != usable:
+        found = sum(kind.count for kind in kinds)
+        raise InputError(str(path), f"core_kinds hold {found} cores, chip.usable_cores is {usable}", "make them agree")
+    return tuple(kinds)
 
 
 def _family(sections: Mapping[str, Section], prefix: str) -> dict[str, Section]:

@@ -4,9 +4,10 @@ A number is a table::
 
     neurons = { value = 1024, unit = "neuron", class = "published", source = "nengo-loihi" }
 
-``source`` names an entry of the file's ``[sources]``; ``low`` and ``high`` bound the value where it is uncertain.
-:data:`SCHEMA` lists the keys. A key that is missing, unknown, of the wrong unit or contradictory is an
-:class:`~neurodeploy.errors.InputError` that names the file and the dotted key.
+``source`` names an entry of the file's ``[sources]``; ``low`` and ``high`` bound the value where it is uncertain. A
+file that says ``base = "loihi2"`` is that chip, a packaged one or another file, except where it says otherwise.
+:mod:`neurodeploy.targets.chipschema` lists the keys. A key that is missing, unknown, of the wrong unit or
+contradictory is an :class:`~neurodeploy.errors.InputError` that names the file and the dotted key.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from neurodeploy.errors import InputError
 from neurodeploy.files import require_file
-
-SCHEMA_VERSION = 1
-
-#: How a number is known, from the firmest to the weakest.
-CLASSES = ("measured", "published", "simulated", "derived", "extrapolated", "assumed")
+from neurodeploy.targets.chipschema import (
+    CLASSES,
+    COSTS,
+    NUMBER_KEYS,
+    OPTIONAL,
+    SCHEMA,
+    SCHEMA_VERSION,
+    Key,
+    pattern_of,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Number:
     Attributes
     ----------
     source : where it comes from, in words.
-    source_class : one of :data:`CLASSES`.
+    source_class : one of :data:`neurodeploy.targets.chipschema.CLASSES`.
     low, high : bounds; equal to ``value`` where the file gives none.
     """
 
@@ -61,109 +67,6 @@ class Number:
         }
 
 
-@dataclass(frozen=True)
-class Key:
-    """What a chip file may say under one key: its kind, and for a number its unit and whether it is a whole one."""
-
-    kind: Literal["number", "text", "texts", "flag"]
-    unit: str = ""
-    required: bool = True
-    choices: tuple[str, ...] = ()
-    whole: bool = False
-
-
-def _count(unit: str, *, required: bool = True) -> Key:
-    return Key("number", unit, required, whole=True)
-
-
-def _quantity(unit: str) -> Key:
-    return Key("number", unit)
-
-
-POOL_USES = ("axon_in", "neuron", "synapse", "axon_map")
-
-_EVENTS = (
-    "synaptic_operation_dense",
-    "synaptic_operation_convolution",
-    "neuron_active",
-    "neuron_idle",
-    "spike",
-    "message_out",
-    "message_in",
-    "hop_x",
-    "hop_y",
-)
-
-_POOL = {"words": _count("word"), "uses": Key("texts", choices=POOL_USES)}
-
-_ENCODING = {
-    "rows": Key("text", choices=("source", "tap-set", "kernel-tap")),
-    "packing": Key("text", choices=("entry", "row")),
-    "pads_source": Key("flag"),
-    "delay_in_synapse": Key("flag"),
-    "header": _count("bit"),
-    "index_least": _count("bit"),
-    "index_most": _count("bit"),
-    "entry_synapses": _count("synapse", required=False),
-    "axon_in_per_source": _quantity("word"),
-    "axon_in_per_core": _quantity("word"),
-    "axon_map_per_neuron": _quantity("word"),
-    "out_slots_per_axon": _count("slot"),
-}
-
-#: Section -> key -> what it may hold. A section whose name ends in ``.*`` may occur under any last name.
-SCHEMA: dict[str, dict[str, Key]] = {
-    "": {"schema": Key("number", whole=True), "name": Key("text"), "title": Key("text")},
-    "chip": {
-        "tiles_x": _count("tile"),
-        "tiles_y": _count("tile"),
-        "cores_per_tile": _count("core"),
-        "usable_cores": _count("core"),
-        "chips_max": _count("chip"),
-        "process": _quantity("nm"),
-    },
-    "limits": {
-        "neurons": _count("neuron"),
-        "in_axons": _count("axon", required=False),
-        "out_slots": _count("slot", required=False),
-        "neuron_groups": _count("group", required=False),
-        "words_per_axon": _count("word", required=False),
-        "margin": _quantity("1"),
-    },
-    "pools.*": _POOL,
-    "encoding": {
-        "word": _count("bit"),
-        "neuron": _count("word"),
-        "tiling": Key("text", choices=("columns", "cheapest")),
-        "weight_bits": Key("texts"),
-    },
-    "encoding.dense": _ENCODING,
-    "encoding.convolution": _ENCODING,
-    "formats": {
-        "weight_bits": _count("bit"),
-        "signed_minimum": _count("1"),
-        "signed_maximum": _count("1"),
-        "signed_step": _count("1"),
-        "unsigned_maximum": _count("1"),
-        "weight_exponent_minimum": _count("1"),
-        "weight_exponent_maximum": _count("1"),
-        "threshold_maximum": _count("1"),
-        "decay_one": _count("1"),
-        "bias_maximum": _count("1"),
-        "bias_exponent_minimum": _count("1"),
-        "bias_exponent_maximum": _count("1"),
-        "delay_maximum": _count("step"),
-        "resets": Key("texts", choices=("zero", "subtract", "value", "none")),
-        "graded_spikes": Key("flag"),
-    },
-    "energy": {name: _quantity("J") for name in _EVENTS},
-    "time": {name: _quantity("s") for name in (*_EVENTS, "step_minimum")},
-    "barrier.*": {"time": _quantity("s")},
-    "power": {"static": _quantity("W"), "management": _quantity("W")},
-}
-
-_NUMBER_KEYS = ("value", "unit", "source", "class", "low", "high")
-
 Section = dict[str, Any]
 
 
@@ -172,20 +75,66 @@ def read_chip_file(path: str | Path) -> dict[str, Section]:
 
     Raises
     ------
-    InputError : no such file, no TOML, or a key that :data:`SCHEMA` does not allow.
+    InputError : no such file, no TOML, or a key that :data:`~neurodeploy.targets.chipschema.SCHEMA` does not allow.
     """
     path = require_file(path)
+    return _check(path, _read_tree(path, ()))
+
+
+def _read_tree(path: Path, seen: tuple[Path, ...]) -> Section:
+    """Return a file's tables over those of its base, which is checked on its own first."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(str(path), f"is no TOML ({error})", "see a packaged chip file for an example") from error
-    reader = _Reader(str(path), document.pop("sources", {}))
-    sections = {"": {key: value for key, value in document.items() if not isinstance(value, dict)}}
-    _flatten({key: value for key, value in document.items() if isinstance(value, dict)}, "", sections)
-    _require_known(str(path), (name for name in sections if _pattern(name) not in SCHEMA), set(SCHEMA) - {""})
+    base = tree.pop("base", None)
+    if base is None:
+        return tree
+    if not isinstance(base, str):
+        raise InputError(str(path), f"base is {base!r}", "give a chip's name, or the path of its file, in quotes")
+    beneath = _locate(path, base)
+    if beneath.resolve() in (path.resolve(), *seen):
+        raise InputError(str(path), f"base {base!r} leads back to a file that builds on it", "name another base")
+    below = _read_tree(beneath, (path.resolve(), *seen))
+    _check(beneath, below)
+    own = {key: below[key] for key in below if key not in ("name", "title")}
+    return _merge(own, tree)
+
+
+def _locate(path: Path, base: str) -> Path:
+    """Return the file of a base: a packaged chip of this name, or a path seen from the file that names it."""
+    packaged = Path(__file__).parent / f"{base}.toml"
+    found = packaged if packaged.is_file() and "/" not in base else path.parent / base
+    if not found.is_file():
+        raise InputError(str(path), f"base {base!r} is neither a packaged chip nor a file", "see neurodeploy targets")
+    return found
+
+
+def _merge(below: Section, above: Section) -> Section:
+    """Return both trees as one; a number of ``above`` replaces that of ``below`` whole, with its source and bounds."""
+    merged = dict(below)
+    for key, value in above.items():
+        known = merged.get(key)
+        if isinstance(value, dict) and isinstance(known, dict) and "value" not in {**known, **value}:
+            merged[key] = _merge(known, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _check(path: Path, tree: Section) -> dict[str, Section]:
+    tables = {key: value for key, value in tree.items() if isinstance(value, dict) and key != "sources"}
+    sections = {"": {key: value for key, value in tree.items() if not isinstance(value, dict)}}
+    _flatten(tables, "", sections)
+    _require_known(str(path), (name for name in sections if pattern_of(name) not in SCHEMA), set(SCHEMA) - {""})
+    present = {pattern_of(name) for name in sections}
+    costs = [pattern for pattern in COSTS if pattern in present]
     for pattern in SCHEMA:
-        if not any(_pattern(name) == pattern for name in sections):
-            raise InputError(str(path), f"section [{pattern}] is missing", "see a packaged chip file for an example")
+        if pattern not in present and (pattern not in OPTIONAL or (costs and pattern in COSTS)):
+            beside = f" beside [{costs[0]}]" if pattern in COSTS else ""
+            advice = "see a packaged chip file for an example"
+            raise InputError(str(path), f"section [{pattern}] is missing{beside}", advice)
+    reader = _Reader(str(path), tree.get("sources", {}))
     return {name: reader.section(name, values) for name, values in sections.items()}
 
 
@@ -200,11 +149,6 @@ def _flatten(tree: Mapping[str, Any], prefix: str, sections: dict[str, Section])
         _flatten(inner, f"{dotted}.", sections)
 
 
-def _pattern(name: str) -> str:
-    wild = f"{name.rpartition('.')[0]}.*"
-    return wild if wild in SCHEMA else name
-
-
 def _require_known(path: str, unknown: Iterable[str], known: Iterable[str]) -> None:
     for name in unknown:
         nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.0)
@@ -217,7 +161,7 @@ class _Reader:
     sources: Mapping[str, str]
 
     def section(self, name: str, values: Mapping[str, Any]) -> Section:
-        keys = SCHEMA[_pattern(name)]
+        keys = SCHEMA[pattern_of(name)]
         prefix = f"{name}." if name else ""
         _require_known(self.path, (prefix + k for k in values if k not in keys), (prefix + k for k in keys))
         for key, rule in keys.items():
@@ -247,9 +191,9 @@ class _Reader:
         if not isinstance(table, dict):
             self._fail(key, f"is {table!r}, without unit and source", f"give {_example(rule)}")
         _require_known(
-            self.path, (f"{key}.{k}" for k in table if k not in _NUMBER_KEYS), (f"{key}.{k}" for k in _NUMBER_KEYS)
+            self.path, (f"{key}.{k}" for k in table if k not in NUMBER_KEYS), (f"{key}.{k}" for k in NUMBER_KEYS)
         )
-        for part in _NUMBER_KEYS[:4]:
+        for part in NUMBER_KEYS[:4]:
             if part not in table:
                 raise InputError(self.path, f"key '{key}.{part}' is missing", f"add it, as {_example(rule)}")
         if table["unit"] != rule.unit:

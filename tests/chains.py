@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from neurodeploy.network import Convolution, Dense, Lif, Network, Population, Port, Projection
+from neurodeploy.network import Convolution, Dense, Network, Population, Port, Projection, Sparse
+from neurodeploy.neurons import Lif
 
 LIF = Lif(threshold=10, current_decay=0, voltage_decay=0)
 
@@ -15,6 +16,11 @@ def conv(out, inputs, kernel, **options):
 
 def dense(out, inputs):
     return Dense(np.ones((out, inputs), dtype=np.int32))
+
+
+def sparse(out, inputs, share=0.2, seed=0):
+    kept = np.random.default_rng(seed).random((out, inputs)) < share
+    return Sparse.from_dense(kept.astype(np.int32))
 
 
 def pool(channels, kernel):
@@ -28,7 +34,8 @@ def chain(shape, *connections, port=True, bits=8, neuron=LIF, outputs=None):
     projections, source = [], "in"
     for i, connection in enumerate(connections, 1):
         is_conv = isinstance(connection, Convolution)
-        shape = connection.output_shape(shape) if is_conv else (connection.weight.shape[0],)
+        out = connection.shape[0] if isinstance(connection, Sparse) else connection.weight.shape[0]
+        shape = connection.output_shape(shape) if is_conv else (out,)
         populations.append(Population(f"l{i}", shape, neuron, latency=i))
         projections.append(Projection(f"{source}->l{i}", source, f"l{i}", connection, weight_bits=bits))
         source = f"l{i}"
@@ -42,6 +49,9 @@ def synapses(network, projection) -> Iterator[tuple[int, int]]:
     connection = projection.connection
     if isinstance(connection, Dense):
         yield from np.ndindex(*connection.weight.shape[::-1])
+        return
+    if isinstance(connection, Sparse):
+        yield from zip(connection.indices.tolist(), connection.rows.tolist(), strict=True)
         return
     outs, inputs, tall, wide = connection.weight.shape
     per_group = outs // connection.groups

@@ -6,10 +6,11 @@ import pytest
 from neurodeploy.activity import count_activity
 from neurodeploy.errors import InputError
 from neurodeploy.mapping import map_network
-from neurodeploy.network import Lif, Network, Population, Port, Projection
+from neurodeploy.network import Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 from neurodeploy.recording import Recording
 from neurodeploy.targets.chip import load_chip
-from tests.chains import LIF, chain, conv, core_of, dense, synapses
+from tests.chains import LIF, chain, conv, core_of, dense, sparse, synapses
 
 LOIHI1 = load_chip("loihi1")
 #: Small cores, so that small networks take many, and two chips.
@@ -54,6 +55,7 @@ NETWORKS = {
     "dilated groups": chain((4, 9, 8), conv(6, 2, 3, groups=2, dilation=(2, 3), padding=(3, 2)), dense(5, 396)),
     "depthwise": chain((5, 6, 6), conv(5, 1, 2, stride=(2, 2), groups=5), conv(3, 5, 1)),
     "skip and loop": skip_and_loop(),
+    "sparse": chain((2, 7, 6), conv(4, 2, 3, padding=(1, 1)), sparse(31, 168), sparse(8, 31, share=0.4)),
 }
 
 

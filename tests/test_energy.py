@@ -189,3 +189,10 @@ def test_rounding_keeps_significant_digits():
     assert [rounded(0.0273, 1), rounded(1234.5, 3), rounded(0.0, 1)] == [0.03, 1230.0, 0.0]
     assert Bounds(1, 2, 3) + Bounds(1, 1, 1) == Bounds(2, 3, 4)
     assert Bounds(1, 2, 3) * Bounds(2, 2, 2) == Bounds(2, 4, 6)
+
+
+def test_host_bound_measurements_are_told_apart():
+    found = on_one_core(LOIHI2, DVS)
+    assert not found.is_host_bound(found.latency.nominal)
+    assert not found.is_host_bound(18 * found.latency.high)
+    assert found.is_host_bound(18.1 * found.latency.high)

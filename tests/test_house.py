@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ SOURCES = [
     p
     for p in SOURCES
     if not any((ROOT / "neurodeploy" / link) in p.parents for link in ("models", "export", "targets"))
+    and ROOT / "tests" / "conformance" / "cases" not in p.parents  # networks of the corpus are data
 ]
 FILE_WALL, FUNCTION_WALL = 400, 60
 #: Runs on the Python of the Lava environment, by path, and is data to the package.
@@ -82,6 +85,14 @@ def test_public_names_exist_and_have_docstrings():
     assert set(neurodeploy.__all__) == set(neurodeploy._HOMES)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         neurodeploy.nothing  # noqa: B018
+
+
+def test_public_functions_survive_the_import_of_their_modules():
+    importlib.import_module("neurodeploy.cli.deploy")
+    for home in neurodeploy._HOMES.values():
+        importlib.import_module(home)
+    modules = [name for name in neurodeploy.__all__ if isinstance(getattr(neurodeploy, name), types.ModuleType)]
+    assert not modules, f"{modules} are hidden by modules of the same name"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 
 from neurodeploy.errors import DoesNotFit, UsageError
 from neurodeploy.mapping import map_network, require_fit
-from neurodeploy.network import Lif, Network, Population, Port, Projection
+from neurodeploy.network import Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 from neurodeploy.occupancy import Occupancy, allowed_use, exceeded
 from neurodeploy.targets.chip import load_chip
 from tests.chains import LIF, chain, conv, core_of, dense, pool, synapses

@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from neurodeploy.memory import entry_words, row_words, stored, stored_weight_bits, synapse_bits
 from neurodeploy.targets.chip import load_chip
 from neurodeploy.tiling import Tiling
-from tests.chains import chain, conv, dense, pool
+from tests.chains import chain, conv, dense, pool, sparse
 
 LOIHI1, LOIHI2 = load_chip("loihi1"), load_chip("loihi2")
 
@@ -112,3 +113,14 @@ def test_grouped_convolution_keeps_rows_of_its_own_group():
 
 def test_row_without_synapses_takes_no_words():
     assert row_words(0, 8) == 0
+
+
+def test_sparse_rows_hold_only_what_is_stored():
+    connection = sparse(200, 50, share=0.1, seed=3)
+    counts = np.bincount(connection.indices, minlength=50)
+    found = on_core(LOIHI1, (50,), connection)
+    assert found.words == sum(entry_words(int(count), 8 + 8) for count in counts)
+    assert found.sources == (counts > 0).sum()
+    assert found.words < on_core(LOIHI1, (50,), dense(200, 50)).words
+    upper = np.bincount(connection.indices[connection.rows < 80], minlength=50)
+    assert on_core(LOIHI1, (50,), connection, tile=(80,)).sources == (upper > 0).sum()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import h5py
 import nir
@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from neurodeploy.comparison import compare
-from neurodeploy.errors import InputError, UsageError
+from neurodeploy.dequantize import dequantize
+from neurodeploy.errors import InputError, Unsupported, UsageError
 from neurodeploy.loading import load
 from neurodeploy.netfile import holds_network, read_network, write_network
-from neurodeploy.network import Network
+from neurodeploy.network import Dense, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
+from neurodeploy.nirfile import read_metadata
 from neurodeploy.quantization import quantize
 from neurodeploy.simulation import simulate
-from tests.random_networks import random_network, random_spikes
+from tests.random_networks import mixed_network, random_network, random_spikes
 from tests.test_quantization import CHIP, convolutional, spikes
 
 
@@ -77,6 +80,62 @@ def test_random_networks_with_loops_delays_and_per_neuron_values(seed, tmp_path)
     assert compare(*both).equal
 
 
+@pytest.mark.parametrize("seed", range(16))
+def test_every_model_and_sparse_rows_come_back(seed, tmp_path):
+    network = mixed_network(seed, flat=True)
+    write_network(network, tmp_path / "net.nir")
+    back = read_network(tmp_path / "net.nir")
+    assert (back.reset_interval, back.reset_offset) == (network.reset_interval, network.reset_offset)
+    for mine, theirs in zip(network.populations, back.populations, strict=True):
+        assert type(mine.neuron) is type(theirs.neuron)
+        for field in fields(mine.neuron):
+            value = getattr(mine.neuron, field.name)
+            assert np.array_equal(value, getattr(theirs.neuron, field.name)), field.name
+    for mine, theirs in zip(network.projections, back.projections, strict=True):
+        assert type(mine.connection) is type(theirs.connection)
+        for name in ("imaginary", "delay", "weight_exponent"):
+            assert getattr(mine, name) == getattr(theirs, name)
+    x = random_spikes(network, seed)
+    assert compare(*(simulate(n, x, "golden", ("s", "u", "v")) for n in (network, back))).equal
+
+
+def test_stand_ins_are_named_where_nir_has_no_node(tmp_path):
+    lif = Lif(30, 4096, 0, lower_threshold=-5)
+    network = Network(
+        (Port("in", (3,)),),
+        (Population("tern", (2,), lif, 1), Population("plain", (2,), replace(lif, lower_threshold=None), 1)),
+        tuple(Projection(f"to {n}", "in", n, Dense(np.full((2, 3), 8))) for n in ("tern", "plain")),
+        ("tern", "plain"),
+    )
+    with pytest.raises(Unsupported, match="tern: is ternary; NIR has no such node"):
+        dequantize(network)
+    graph = dequantize(network, nearest=True)
+    assert graph.notes == ("tern is ternary, which NIR has no node for: the nearest is given",)
+    assert graph.nodes["tern"].kind == graph.nodes["plain"].kind == "IF"
+    write_network(network, tmp_path / "net.nir")
+    assert "tern is ternary" in read_metadata(tmp_path / "net.nir")["neurodeploy_nearest"]
+    assert nir.read(tmp_path / "net.nir").nodes["tern"].v_threshold.tolist() == [30, 30]
+
+
+def test_files_of_the_first_format_are_read(network, tmp_path):
+    path = tmp_path / "net.nir"
+    write_network(network, path)
+
+    def older(document):
+        document["format"] = 1
+        for key in ("reset_interval", "reset_offset"):
+            del document[key]
+        for p in document["populations"]:
+            for key in ("model", "lower_threshold", "reset", "refractory", "spiking"):
+                del p[key]
+        for p in document["projections"]:
+            del p["imaginary"], p["sparse"]
+
+    tamper(path, older)
+    x = spikes(3, 20, 2, 8, 8)
+    assert compare(simulate(network, x, record=("v",)), simulate(read_network(path), x, record=("v",))).equal
+
+
 def test_existing_file_is_kept(network, tmp_path):
     path = tmp_path / "net.nir"
     path.write_text("mine")
@@ -104,12 +163,17 @@ def _walk(file):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(format=99), "is of network format 99; this version reads 1"),
+        (lambda d: d.update(format=99), "is of network format 99; this version reads 1 to 2"),
         (lambda d: d.pop("ports"), "holds a damaged integer network"),
         (lambda d: d["populations"][0].update(threshold=1 << 20), "population 'n1': threshold is 1048576"),
         (lambda d: d["projections"][0].update(source="ghost"), "ends at 'ghost'"),
         (lambda d: d["projections"][0].update(weight=[99]), "holds a damaged integer network"),
         (lambda d: d["projections"][0].update(delay=-1), "delay -1, allowed are 0 to 62"),
+        (lambda d: d["populations"][0].update(model="Ghost"), "holds a damaged integer network"),
+        (lambda d: d["populations"][0].update(refractory="3"), "holds a damaged integer network .*refractory is '3'"),
+        (lambda d: d["populations"][0].update(reset="twice"), "reset is 'twice'; one of zero, subtract"),
+        (lambda d: d["populations"][0].update(lower_threshold=1 << 16), "a lower threshold is above the upper one"),
+        (lambda d: d.update(reset_interval=-3), "reset interval -3"),
     ],
 )
 def test_contradicting_integers_are_refused(network, tmp_path, change, message):

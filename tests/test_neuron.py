@@ -7,13 +7,14 @@ import pytest
 
 from neurodeploy import neuron
 from neurodeploy.fixedpoint import STATE_LIMIT, decay, shift, wrap
-from neurodeploy.network import Lif
+from neurodeploy.neurons import Lif
 
 
 def one_step(*, u=0, v=0, a=0, threshold=131071, current_decay=0, voltage_decay=0, bias=0, exponent=0):
     lif = Lif(threshold, current_decay, voltage_decay, bias, exponent)
-    result = neuron.step(lif, *(np.array([x], dtype=np.int64) for x in (u, v, a)))
-    return tuple(int(x[0]) for x in result)
+    state = {name: np.array([x], dtype=np.int64) for name, x in (("u", u), ("v", v), ("frozen", 0))}
+    result = neuron.step(lif, state, np.array([[a]], dtype=np.int64))
+    return tuple(int(x[0]) for x in (result.state["u"], result.state["v"], *result[1:]))
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_loop_over_two_populations_is_refused():
 @pytest.mark.parametrize(
     ("semantics", "message"),
     [
-        (Semantics(reset="subtract"), r"node 'n': resets by 'subtract', loihi2 offers \['zero'\]"),
+        (Semantics(reset="none"), r"node 'n': resets by 'none', loihi2 offers \['zero', 'subtract'\]"),
         (Semantics(reset="zero", reset_when="next-step"), "resets in 'next-step'"),
         (Semantics(reset="zero", fire="floor-multi"), "several spikes in one step"),
         (Semantics(reset="zero", v_min="-threshold"), "bounds its membrane from below"),
@@ -180,10 +180,15 @@ def test_semantics_a_chip_lacks_are_refused_by_name(semantics, message):
         quantize(chain(lif((2,), semantics=semantics), np.ones((2, 3))), CHIP)
 
 
-def test_membrane_readout_and_reset_value_are_refused():
-    readout = Neuron((2,), ZERO, r=np.ones(()), tau_mem=np.array(DT * 4), v_leak=np.zeros(()))
-    with pytest.raises(Unsupported, match="is a LI without threshold"):
-        quantize(chain(readout, np.ones((2, 3))), CHIP)
+def integrator(shape, **options):
+    return Neuron(shape, ZERO, r=np.ones(()), tau_mem=np.array(DT * 4), v_leak=np.zeros(()), **options)
+
+
+def test_reset_value_and_a_membrane_that_others_read_are_refused():
+    nodes = {"in": Input((3,)), "a": Linear(np.ones((2, 3))), "li": integrator((2,)), "b": Linear(np.ones((2, 2)))}
+    graph = Graph({**nodes, "n": lif((2,)), "out": Output((2,))}, tuple(pairwise([*nodes, "n", "out"])), DT)
+    with pytest.raises(Unsupported, match="'li': is a LI without threshold, and 'b' reads its membrane"):
+        quantize(graph, CHIP)
     valued = Neuron((2,), Semantics(), np.ones(()), np.array(DT * 4), threshold=np.ones(()), v_reset=np.array(-0.5))
     with pytest.raises(Unsupported, match=r"resets by 'to \[-0.5\]'"):
         quantize(chain(valued, np.ones((2, 3))), CHIP)
@@ -211,3 +216,62 @@ def test_every_value_is_accounted_for():
 def test_equality_firing_is_noted():
     network = quantize(chain(lif((2,), semantics=Semantics(reset="zero", fire=">=")), np.ones((2, 3))), CHIP)
     assert any("fires at v >= threshold" in note for note in network.provenance["notes"])
+
+
+@pytest.mark.parametrize("synapse", [{}, {"tau_syn": np.array(DT * 2), "w_in": np.array(2.0)}])
+def test_readout_keeps_the_membrane_of_the_float_network(synapse):
+    rng = np.random.default_rng(8)
+    weight = rng.normal(0, 0.5, (5, 9))
+    graph = chain(integrator((5,), **synapse), weight)
+    x = spikes(6, 30, 9)
+    result = quantization(graph, CHIP, x)
+    (population,) = result.network.populations
+    real, whole = simulate(graph, x, "float"), simulate(result.network, x)
+    assert not population.neuron.spiking
+    assert not whole.spikes["n"].any()
+    assert real.readouts == whole.readouts == ("n",)
+    assert np.array_equal(real.predictions(), whole.predictions())
+    assert np.array_equal(whole.predictions(), whole.v["n"][:, -1].argmax(axis=1))
+    restored = whole.output / (64 * population.scale)
+    assert np.abs(restored - real.output).max() < 0.01 * np.abs(real.output).max()
+    again = simulate(dequantize(result.network), x, "float").output
+    assert np.abs(restored - again).max() < 0.01 * np.abs(real.output).max()
+
+
+def test_reset_by_subtraction_where_the_chip_has_it():
+    rng = np.random.default_rng(9)
+    weight = rng.integers(-127, 127, (6, 9)) * 2 / 508.0
+    weight[0, 0] = 254 / 508
+    graph = chain(lif((6,), alpha=0.75, semantics=Semantics(reset="subtract")), weight)
+    network = quantize(graph, CHIP)
+    assert network.populations[0].neuron.reset == "subtract"
+    x = spikes(4, 40, 9)
+    real, whole = simulate(graph, x, "float"), simulate(network, x)
+    assert compare(real, whole).differing <= compare(real, whole).cells // 200
+    assert compare(simulate(dequantize(network), x, "float"), whole).differing <= whole.output.size // 200
+    with pytest.raises(Unsupported, match=r"resets by 'subtract', loihi1 offers \['zero'\]"):
+        quantize(graph, load_chip("loihi1"))
+
+
+def test_several_inputs_and_outputs():
+    rng = np.random.default_rng(10)
+    nodes = {
+        "left": Input((4,)),
+        "right": Input((3,)),
+        "a": Linear(rng.normal(0, 1, (5, 4))),
+        "b": Linear(rng.normal(0, 1, (5, 3))),
+        "n": lif((5,)),
+        "c": Linear(rng.normal(0, 1, (2, 5))),
+        "li": integrator((2,)),
+        "fired": Output((5,)),
+        "read": Output((2,)),
+    }
+    edges = [("left", "a"), ("right", "b"), ("a", "n"), ("b", "n"), ("n", "c"), ("c", "li"), ("n", "fired")]
+    graph = Graph(nodes, (*edges, ("li", "read")), DT)
+    network = quantize(graph, CHIP)
+    assert [port.name for port in network.ports] == ["left", "right"]
+    assert network.outputs == ("n", "li")
+    x = {"left": spikes(4, 25, 4), "right": spikes(4, 25, 3, seed=1)}
+    real, whole = simulate(graph, x, "float"), simulate(network, x)
+    assert (real.outputs, real.readouts) == (whole.outputs, whole.readouts) == (("n", "li"), ("li",))
+    assert compare(real, whole).differing <= compare(real, whole).cells // 50

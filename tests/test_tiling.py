@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from neurodeploy.tiling import Axis, ConvolutionFan, DenseFan, Tiling, fan_of
-from tests.chains import chain, conv, dense, synapses
+from neurodeploy.tiling import Axis, ConvolutionFan, DenseFan, SparseFan, Tiling, fan_of
+from tests.chains import chain, conv, dense, sparse, synapses
 
 
 def test_tiles_cover_each_cell_once_in_order():
@@ -27,7 +27,11 @@ def test_cells_an_axis_reads():
 
 @pytest.mark.parametrize(
     ("connection", "kind"),
-    [(conv(6, 2, 3, groups=2, padding=(1, 0), stride=(1, 2)), ConvolutionFan), (dense(9, 140), DenseFan)],
+    [
+        (conv(6, 2, 3, groups=2, padding=(1, 0), stride=(1, 2)), ConvolutionFan),
+        (dense(9, 140), DenseFan),
+        (sparse(9, 140), SparseFan),
+    ],
 )
 def test_fan_equals_its_synapses(connection, kind):
     network = chain((4, 5, 7), connection)
@@ -56,4 +60,8 @@ def test_fan_equals_its_synapses(connection, kind):
     assert fan.messages_into(spikes).tolist() == traffic.sum(axis=0).tolist()
     product = fan.destinations_by_axis((4, 5, 7))
     outer = np.multiply.outer(np.multiply.outer(product[0], product[1]), product[2]).reshape(-1)
-    assert outer.tolist() == fan.destinations().tolist()
+    assert (outer >= fan.destinations()).all()
+    reached = {(a, tiles.flat[b]) for a, b in pairs}
+    assert fan.destinations().tolist() == np.bincount([a for a, _ in reached], minlength=140).tolist()
+    if kind is not SparseFan:
+        assert outer.tolist() == fan.destinations().tolist()

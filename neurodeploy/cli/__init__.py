@@ -18,14 +18,17 @@ from neurodeploy.errors import NeurodeployError
 VERBS: dict[str, tuple[str, str, str]] = {
     "train": ("train", "train", "Train a recipe's network, resumable, on CPU."),
     "export": ("export", "export", "Turn a trained checkpoint into a .nir file, and prove it."),
-    "inspect": ("inspect", "command", "Show what a .nir file holds."),
+    "convert": ("convert", "command", "Turn a .net into a .nir or a .nir into a .net."),
+    "inspect": ("inspect", "command", "Show what a .nir or .net file holds."),
     "quantize": ("quantize", "command", "Turn a float .nir into a chip's integers, with every error."),
     "map": ("map", "command", "Place a network on the cores of a chip, or say why it does not fit."),
-    "simulate": ("simulate", "command", "Run a network on emulator, Lava or in float; compare backends."),
+    "simulate": ("simulate", "command", "Run a network on emulator, Lava, netx or in float; compare."),
     "estimate": ("estimate", "command", "Count spikes and operations; estimate energy and latency."),
+    "check": ("check", "command", "Hold a network against a budget, for continuous integration."),
     "deploy": ("deploy", "command", "All of it: checkpoint or .nir to a directory with a report."),
     "targets": ("targets", "command", "List the chips, show one with the source of every number."),
     "lava": ("lava", "lava", "Install the Lava witness in an environment of its own."),
+    "conformance": ("conformance", "command", "Hold every door against networks with known spikes."),
     "doctor": ("doctor", "doctor", "Tell what is installed and works here."),
 }
 

@@ -24,6 +24,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 quiet_option = click.option("--quiet", is_flag=True, help="Show no progress.")
 force_option = click.option("--force", is_flag=True, help="Replace existing output.")
 target_option = click.option("--target", required=True, metavar="CHIP", help="A chip's name, or the path of its .toml.")
+optimize_option = click.option(
+    "--optimize",
+    default="cores",
+    show_default=True,
+    metavar="cores|latency|energy",
+    help="Fewest cores, the shortest step, or the least energy of hops.",
+)
 dt_option = click.option("--dt", type=float, help="Seconds of one step, for a .nir that does not say.")
 semantics_option = click.option("--semantics", metavar="PRESET", help="How a bare .nir is meant, such as 'snntorch'.")
 

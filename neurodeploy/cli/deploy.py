@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "--lava", type=click.Choice(["auto", "require", "off"]), default="auto", show_default=True, help="Witness."
 )
 @click.option("--factory", metavar="MODULE:FUNCTION", help="Builds your module; imported from this directory.")
-@click.option("--from", "framework", type=click.Choice(["ours", "snntorch"]), help="What wrote a checkpoint.")
+@click.option("--from", "framework", type=click.Choice(["ours", "snntorch", "norse"]), help="What wrote a checkpoint.")
 @dt_option
 @semantics_option
 @force_option

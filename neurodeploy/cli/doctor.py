@@ -16,7 +16,13 @@ from neurodeploy.cli.common import json_option, print_json
 
 #: What neurodeploy needs, and what only some verbs do, with what installs it.
 NEEDED = ("neurodeploy", "numpy", "scipy", "numba", "nir", "h5py")
-OPTIONAL = {"torch": "models", "safetensors": "models", "snntorch": "snntorch", "scikit-learn": "digits"}
+OPTIONAL = {
+    "torch": "models",
+    "safetensors": "models",
+    "snntorch": "snntorch",
+    "norse": "norse",
+    "scikit-learn": "digits",
+}
 
 
 @click.command("doctor")

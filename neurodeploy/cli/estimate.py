@@ -13,6 +13,7 @@ from neurodeploy.cli.common import (
     json_option,
     open_events,
     open_network,
+    optimize_option,
     print_json,
     semantics_option,
     target_option,
@@ -21,7 +22,13 @@ from neurodeploy.cli.common import (
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from neurodeploy.conventions import Conventions
     from neurodeploy.energy import Bounds, Estimate
+    from neurodeploy.neurobench import NeuroBench
+
+
+#: Share of a step beyond which a link's messages queue.
+_BUSY = 0.5
 
 
 @click.command("estimate")
@@ -33,6 +40,11 @@ if TYPE_CHECKING:
 @click.option(
     "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
 )
+@optimize_option
+@click.option("--neurobench", "with_neurobench", is_flag=True, help="Add NeuroBench's figures, by its definitions.")
+@click.option(
+    "--measured", type=float, metavar="SECONDS", help="A measured time of an inference: was the chip waiting?"
+)
 @dt_option
 @semantics_option
 @json_option
@@ -43,28 +55,44 @@ def command(
     samples: int | None,
     backend: str,
     margin: float | None,
+    optimize: str,
+    with_neurobench: bool,
+    measured: float | None,
     dt: float | None,
     semantics: str | None,
     as_json: bool,
 ) -> None:
     """Simulate NETWORK on data, count its events, and estimate energy and latency of one inference."""
     from neurodeploy.activity import count_activity
+    from neurodeploy.conventions import conventions
     from neurodeploy.energy import estimate
     from neurodeploy.mapping import map_network, require_fit
+    from neurodeploy.neurobench import neurobench
     from neurodeploy.simulation import simulate
     from neurodeploy.targets.chip import load_chip
 
     chip = load_chip(target)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
     events = open_events(data, samples)
-    placement = map_network(loaded, chip, margin=margin)
-    require_fit(placement)
-    recording = simulate(loaded, events.spikes, backend=backend, record=("s",))
-    result = estimate(count_activity(loaded, recording, placement), placement, chip)
+    require_fit(map_network(loaded, chip, margin=margin))
+    recording = simulate(loaded, events.spikes, backend=backend, record=("s", "v") if with_neurobench else ("s",))
+    rates = None if optimize == "cores" else recording.rates()
+    placement = map_network(loaded, chip, margin=margin, optimize=optimize, rates=rates)
+    activity = count_activity(loaded, recording, placement)
+    result, others = estimate(activity, placement, chip), conventions(loaded, activity)
+    host_bound = measured is not None and result.is_host_bound(measured)
+    figures = neurobench(loaded, recording) if with_neurobench else None
     if as_json:
-        print_json(result.as_dict())
-    else:
-        _show(result)
+        document = {**result.as_dict(), "conventions": vars(others)}
+        document |= {"neurobench": figures.as_dict()} if figures else {}
+        print_json(document | ({"host_bound": host_bound} if measured is not None else {}))
+        return
+    _show(result)
+    _show_conventions(others)
+    if figures:
+        _show_neurobench(figures)
+    if host_bound:
+        console().print(f"measured {measured:g} s: the host or its link sets the pace, not the chip")
 
 
 def _show(result: Estimate) -> None:
@@ -82,12 +110,43 @@ def _show(result: Estimate) -> None:
     for name in ("dynamic", "static", "management", "total"):
         table.add_row(f"{name} energy", *spell(getattr(result, name), "J"))
     table.add_row("latency", *spell(result.latency, "s"))
+    table.add_row("inferences per second", *spell(result.throughput, ""))
     screen.print(table)
-    arithmetic = _quantity(rounded(result.energy_45nm_operations_joule, 3), "J")
-    screen.print(f"45 nm operations, 0.9 pJ each, arithmetic only, not this chip's energy: {arithmetic}")
+    if result.link_use.nominal > _BUSY:
+        screen.print(f"the busiest link is busy {result.link_use.nominal:.0%} of a step: messages will wait longer")
     screen.print(f"weakest source: {result.source_class}; sources: neurodeploy targets show {result.target}")
+    if result.uncertainty:
+        screen.print(result.uncertainty, markup=False)
     for text in result.left_out:
         screen.print(f"left out: {text}", markup=False)
+
+
+def _show_conventions(others: Conventions) -> None:
+    from neurodeploy.energy import rounded
+
+    screen = console()
+    arithmetic = _quantity(rounded(others.operations_45nm_joule, 3), "J")
+    screen.print(f"45 nm operations, 0.9 pJ each, arithmetic only, not this chip's energy: {arithmetic}")
+    devices = ", ".join(f"{name} {_quantity(rounded(e, 3), 'J')}" for name, e in others.keras_spiking_joule.items())
+    screen.print(f"keras-spiking's devices, by its constants, not this chip: {devices}")
+    screen.print(f"N-DNS proxy, synaptic operations + 10 neuron updates: {others.ndns_proxy_operations:,.0f}")
+
+
+def _show_neurobench(figures: NeuroBench) -> None:
+    from rich.table import Table
+
+    operations = figures.synaptic_operations
+    table = Table("figure", title="NeuroBench's figures, per sample")
+    table.add_column("value", justify="right")
+    table.add_row("footprint", f"{figures.footprint:,} bytes")
+    table.add_row("connection sparsity", f"{figures.connection_sparsity:.4f}")
+    table.add_row("activation sparsity", f"{figures.activation_sparsity:.4f}")
+    table.add_row("synaptic operations, dense", f"{operations.dense:,.1f}")
+    table.add_row("synaptic operations, effective MACs", f"{operations.effective_macs:,.1f}")
+    table.add_row("synaptic operations, effective ACs", f"{operations.effective_acs:,.1f}")
+    table.add_row("membrane updates", f"{figures.membrane_updates:,.1f}")
+    table.add_row("on the chip: synops_hw", f"{figures.synops_hw:,.1f}")
+    console().print(table)
 
 
 def _population_table(result: Estimate) -> Table:

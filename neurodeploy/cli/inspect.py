@@ -1,4 +1,4 @@
-"""``neurodeploy inspect``: what a .nir file holds, without running it."""
+"""``neurodeploy inspect``: what a .nir or .net file holds, without running it."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ def command(file: Path, dt: float | None, semantics: str | None, as_json: bool) 
 
 
 def _network(network: Network) -> dict[str, Any]:
+    from neurodeploy.network import stored_weights
+
     populations = [
         {
             "name": p.name,
             "shape": list(p.shape),
-            "kind": "Lif",
+            "kind": type(p.neuron).__name__,
             "latency": p.latency,
-            "parameters": sum(int(q.connection.weight.size) for q in network.into(p.name)),
+            "parameters": sum(stored_weights(q.connection).size for q in network.into(p.name)),
         }
         for p in network.order
     ]

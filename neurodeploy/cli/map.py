@@ -14,6 +14,7 @@ from neurodeploy.cli.common import (
     force_option,
     json_option,
     open_network,
+    optimize_option,
     print_json,
     semantics_option,
     target_option,
@@ -22,7 +23,10 @@ from neurodeploy.cli.common import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from neurodeploy.mapping import Placement
+    from neurodeploy.placement import Placement
+
+#: Up to this many cores are shown one by one without being asked for.
+_SHOWN_CORES = 16
 
 
 @click.command("map")
@@ -31,8 +35,10 @@ if TYPE_CHECKING:
 @click.option(
     "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
 )
+@optimize_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the placement, core by core, as JSON.")
-@click.option("--cores", "by_core", is_flag=True, help="Show every core, not only every population.")
+@click.option("--draw", type=click.Path(path_type=Path), help="Draw the mesh with its use and traffic, as SVG.")
+@click.option("--cores", "by_core", is_flag=True, help="Show every core, also where there are more than 16.")
 @dt_option
 @semantics_option
 @force_option
@@ -41,7 +47,9 @@ def command(
     network: Path,
     target: str,
     margin: float | None,
+    optimize: str,
     output: Path | None,
+    draw: Path | None,
     by_core: bool,
     dt: float | None,
     semantics: str | None,
@@ -54,12 +62,18 @@ def command(
     from neurodeploy.targets.chip import load_chip
 
     chip = load_chip(target)
-    if output:
-        refuse_existing(output, force=force)
-    placement = map_network(open_network(network, target=target, dt=dt, semantics=semantics), chip, margin=margin)
+    for path in filter(None, (output, draw)):
+        refuse_existing(path, force=force)
+    loaded = open_network(network, target=target, dt=dt, semantics=semantics)
+    placement = map_network(loaded, chip, margin=margin, optimize=optimize)
     if output:
         with replacing(output) as temporary:
             temporary.write_text(json.dumps(placement.as_dict(cores=True), indent=2) + "\n", encoding="utf-8")
+    if draw:
+        from neurodeploy.report.mesh import draw_mesh
+
+        with replacing(draw) as temporary:
+            temporary.write_text(draw_mesh(placement) + "\n", encoding="utf-8")
     if as_json:
         print_json(placement.as_dict(cores=by_core))
     else:
@@ -71,18 +85,17 @@ def _show(placement: Placement, *, by_core: bool) -> None:
     from rich.table import Table
 
     chip = placement.chip
-    table = Table(
-        title=f"{placement.cores_used} cores on {placement.chips_used} of {chip.chips_max} chips, {chip.title}"
-    )
+    screen = console()
+    screen.print(f"{placement.cores_used} cores on {placement.chips_used} of {chip.chips_max} chips, {chip.title}")
+    table = Table()
     for heading, justify in (("population", "left"), ("cores", "right"), ("tile", "left"), ("tightest limit", "left")):
         table.add_column(heading, justify="right" if justify == "right" else "left")
     table.add_column("use", justify="right")
     for row in placement.populations:
         tile = " x ".join(map(str, row.tile))
         table.add_row(row.name, str(row.cores), tile, row.tightest_limit, f"{row.use:.0%}")
-    screen = console()
     screen.print(table)
-    if by_core:
+    if by_core or len(placement.cores) <= _SHOWN_CORES:
         screen.print(_core_table(placement))
     for each in placement.violations:
         problem = f"{each.population}: needs {each.found:,} {each.limit}, allowed are {each.allowed:,}"

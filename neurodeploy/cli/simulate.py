@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from neurodeploy.comparison import Comparison
     from neurodeploy.npz import Events
     from neurodeploy.recording import Recording
+    from neurodeploy.simulation import Simulated
 
-_BACKENDS = ("emulator", "golden", "lava", "float")
+_BACKENDS = ("emulator", "golden", "lava", "netx", "onnx", "float")
 _DEVICES = ("cpu", "cuda")
 
 
@@ -44,6 +45,8 @@ def _quantities(_context: click.Context, _option: click.Parameter, value: str) -
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the recording to this .npz.")
 @click.option("--samples", type=click.IntRange(1), help="Run the first so many samples only.")
 @click.option("--target", metavar="CHIP", help="Quantize a float .nir to this chip first.")
+@click.option("--reset-interval", type=click.IntRange(1), metavar="R", help="Clear population k in steps 1+k+K of R.")
+@click.option("--reset-offset", type=int, metavar="K", help="Phase of the resets.  [0]")
 @dt_option
 @semantics_option
 @force_option
@@ -58,18 +61,20 @@ def command(
     record: tuple[str, ...],
     output: Path | None,
     samples: int | None,
-    target: str | None,
-    dt: float | None,
-    semantics: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Run the network NET on the spikes of a data file.
 
-    emulator, golden and lava execute the integer network and agree bit for bit; float executes the graph. --compare
-    prints 'equal over N cells', or the first (sample, step, population, neuron) that differs with both values, and then
-    exits 1. --device cuda runs the emulator on a GPU, --compare emulator then holds it against the CPU.
+    emulator, golden, lava and onnx execute the integer network and agree bit for bit; netx loads a .net with lava-dl
+    itself; float executes the graph. --compare prints 'equal over N cells', or the first (sample, step, population,
+    neuron) that differs with both values, and then exits 1. --device cuda runs the emulator on a GPU, which --compare
+    emulator then holds against the CPU.
+
+    With --reset-interval, population k, counted from 0, clears its state before its update in every step t, counted
+    from 1, in which t and 1+k+K leave the same remainder of R: the schedule of lava-dl's netx.
     """
     from neurodeploy.comparison import compare
     from neurodeploy.files import refuse_existing
@@ -77,7 +82,6 @@ def command(
     if output is not None:
         refuse_existing(output, force=force)
     events = open_events(data, samples)
-    options = {"target": target, "dt": dt, "semantics": semantics}
     wanted = ("s", "u", "v") if other else record
     recording = _run(net, backend, events, wanted, options, device)
     comparison = None
@@ -96,12 +100,37 @@ def command(
 def _run(
     net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any], device: str = "cpu"
 ) -> Recording:
-    from neurodeploy.simulation import BACKENDS, simulate
+    from neurodeploy.errors import UsageError
+    from neurodeploy.simulation import BACKENDS, simulate, with_resets
 
-    reading = {"dt": options["dt"], "semantics": options["semantics"]}
-    integer = BACKENDS[backend][1].__name__ == "Network"
-    network = open_network(net, **options) if integer else open_graph(net, **reading)
-    return simulate(network, events.spikes, backend, record, device)
+    interval, offset = options["reset_interval"], options["reset_offset"]
+    if interval is None and offset is not None:
+        raise UsageError("--reset-offset", "shifts a schedule of resets, there is none", "give --reset-interval too")
+    network = _OPENERS[BACKENDS[backend][1].__name__](net, options)
+    scheduled = with_resets(network, interval, offset or 0) if interval else network
+    return simulate(scheduled, events.spikes, backend, record, device)
+
+
+def _integer(net: Path, options: dict[str, Any]) -> Simulated:
+    return open_network(net, **{name: options[name] for name in ("target", "dt", "semantics")})
+
+
+def _netx(net: Path, options: dict[str, Any]) -> Simulated:
+    from neurodeploy.loading import load_netx
+
+    return load_netx(net, dt=options["dt"])
+
+
+def _float(net: Path, options: dict[str, Any]) -> Simulated:
+    return open_graph(net, dt=options["dt"], semantics=options["semantics"])
+
+
+#: Name of the value a backend executes -> what opens a file as one.
+_OPENERS: dict[str, Callable[[Path, dict[str, Any]], Simulated]] = {
+    "Network": _integer,
+    "NetxFile": _netx,
+    "Graph": _float,
+}
 
 
 def _document(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from neurodeploy.cli.common import console, json_option, print_json
+from neurodeploy.cli.common import console, force_option, json_option, print_json
 
 
 @click.group("targets", invoke_without_command=True)
@@ -23,9 +25,10 @@ def command(context: click.Context, as_json: bool) -> None:
         return
     from rich.table import Table
 
-    table = Table("target", "chip", "cores per chip")
+    table = Table("target", "chip", "cores per chip", "chips", "estimates")
     for chip in chips:
-        table.add_row(chip.name, chip.title, str(chip.usable_cores))
+        estimates = "yes" if chip.has_costs else "no energies known"
+        table.add_row(chip.name, chip.title, str(chip.usable_cores), str(chip.chips_max), estimates)
     console().print(table)
 
 
@@ -53,3 +56,20 @@ def show(name: str, as_json: bool) -> None:
     screen.print(f"reset: {', '.join(chip.formats.resets)}; graded spikes: {chip.formats.graded_spikes}")
     for source, mark in sources.items():
         screen.print(f"({mark}) {source}", markup=False)
+
+
+@command.command("template")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it there instead of on stdout.")
+@force_option
+def template(output: Path | None, force: bool) -> None:
+    """Give a commented chip file to describe a chip of your own with, for --target my_chip.toml."""
+    from neurodeploy.files import refuse_existing, replacing
+    from neurodeploy.targets.chip import TEMPLATE
+
+    text = TEMPLATE.read_text(encoding="utf-8")
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    refuse_existing(output, force=force)
+    with replacing(output) as temporary:
+        temporary.write_text(text, encoding="utf-8")

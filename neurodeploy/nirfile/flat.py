@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from neurodeploy.errors import InputError, Unsupported
-from neurodeploy.nirfile.hdf5 import MAX_NAME, MAX_TEXT, Group
+from neurodeploy.hdf5 import MAX_NAME, MAX_TEXT, Group
 from neurodeploy.nirfile.tables import PRIMITIVES
 
 #: Nested graphs within one another; the deepest known files have three.

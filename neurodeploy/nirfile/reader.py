@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.graph import Delay, Graph, Neuron, Node, frozen_array
+from neurodeploy.hdf5 import Group, opened
 from neurodeploy.nirfile import sidecar
 from neurodeploy.nirfile.build import build
 from neurodeploy.nirfile.feedback import find_feedback
 from neurodeploy.nirfile.flat import Flat, read_flat
 from neurodeploy.nirfile.flat import read_metadata as read_group_metadata
-from neurodeploy.nirfile.hdf5 import Group, opened
+from neurodeploy.nirfile.propose import propose
 from neurodeploy.nirfile.repair import prune, resolve
 from neurodeploy.nirfile.tables import KNOWN_MAJOR, PRIMITIVES
 from neurodeploy.semantics import PRESET_DT, PRESETS, Semantics, preset
@@ -41,7 +42,13 @@ class Reading:
     notes: tuple[str, ...] = ()
 
 
-def read_graph(path: str | Path, *, dt: float | None = None, semantics: str | Semantics | None = None) -> Graph:
+def read_graph(
+    path: str | Path,
+    *,
+    dt: float | None = None,
+    semantics: str | Semantics | None = None,
+    layers: Mapping[str, Semantics] | None = None,
+) -> Graph:
     """Read the ``.nir`` file ``path``.
 
     Parameters
@@ -50,6 +57,7 @@ def read_graph(path: str | Path, *, dt: float | None = None, semantics: str | Se
     semantics : how the neurons run in discrete time, a preset's name or the reading itself; for all neurons, and over
         what the file says. A preset of a tool with a fixed step brings its dt along. With dt alone the equations of
         NIR are taken as they stand (the preset ``nir``).
+    layers : population -> its own reading, over ``semantics`` and what the file says; needs one of the two.
 
     Returns
     -------
@@ -76,7 +84,7 @@ def read_graph(path: str | Path, *, dt: float | None = None, semantics: str | Se
             flat.records = {name: flat.records[name] for name in known.fields}
         else:
             notes += flat.notes
-        reading = _reading(path.name, flat, known, dt, semantics)
+        reading = _with_layers(_reading(path.name, flat, known, dt, semantics), flat, layers or {})
         nodes, edges = _nodes(flat, reading, known, notes)
     feedback = find_feedback(nodes, edges) if reading.feedback is None else reading.feedback
     if reading.feedback is None and feedback:
@@ -99,6 +107,17 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     """
     with opened(path) as root:
         return read_group_metadata(root.group("node"))
+
+
+def read_names(path: str | Path) -> list[str]:
+    """Return the names of the nodes of a ``.nir`` file in its order, those of nested graphs as ``outer.inner``.
+
+    Raises
+    ------
+    InputError : the file is unreadable, damaged or too large.
+    """
+    with opened(path) as root:
+        return list(read_flat(root.group("node")).records)
 
 
 def _nodes(
@@ -132,18 +151,36 @@ def _reading(
     if not timed:
         return Reading(dt or 1.0, PRESETS["nir"], {}, None)
     if dt is None:
-        missing = "dt" if chosen is not None else "dt, nor how its neurons reset and decay in discrete time"
-        raise InputError(
-            where,
-            f"the file does not hold {missing}, which {timed[0]!r} needs",
-            f"give {'' if chosen else '--semantics NAME (one of ' + ', '.join(PRESETS) + ') and '}--dt SECONDS"
-            f" ({', '.join(f'{name} brings {value:g} s' for name, value in PRESET_DT.items())})",
-        )
+        raise _undated(where, flat, timed, chosen)
     if chosen is None:
         note = "dt was given but no semantics: the equations of NIR were taken as they stand (preset nir)"
         return Reading(dt, PRESETS["nir"], {}, None, (f"{note}, dt = {dt:g} s",))
     name = semantics if isinstance(semantics, str) else "given one by one"
     return Reading(dt, chosen, {}, None, (f"semantics {name}, dt = {dt:g} s, by choice of the user, not of the file",))
+
+
+def _undated(where: str, flat: Flat, timed: Sequence[str], chosen: Semantics | None) -> InputError:
+    """Return the error for a bare file, with the readings that its numbers speak for."""
+    missing = "dt" if chosen is not None else "dt, nor how its neurons reset and decay in discrete time"
+    built = (build(name, flat.records[name], PRESETS["nir"]).node for name in timed)
+    fitting = [] if chosen else propose(node for node in built if isinstance(node, Neuron))
+    looks = f"; its numbers fit {' or '.join(map(str, fitting))}" if fitting else ""
+    return InputError(
+        where,
+        f"the file does not hold {missing}, which {timed[0]!r} needs{looks}",
+        f"give {'' if chosen else '--semantics NAME (one of ' + ', '.join(PRESETS) + ') and '}--dt SECONDS"
+        f" ({', '.join(f'{name} brings {value:g} s' for name, value in PRESET_DT.items())})",
+    )
+
+
+def _with_layers(reading: Reading, flat: Flat, layers: Mapping[str, Semantics]) -> Reading:
+    if strange := [name for name in layers if name not in flat.records]:
+        known = ", ".join(name for name, record in flat.records.items() if PRIMITIVES[record.kind].node is Neuron)
+        raise UsageError("layers", f"the file has no population {strange[0]!r}", f"it has {known or 'none'}")
+    if not layers:
+        return reading
+    told = f"semantics of {', '.join(layers)} given one by one, by choice of the user"
+    return replace(reading, own={**reading.own, **layers}, notes=(*reading.notes, told))
 
 
 def _overruled(known: sidecar.Sidecar, dt: float | None, chosen: Semantics | None) -> tuple[str, ...]:

@@ -32,8 +32,8 @@ from neurodeploy.graph import (
     Shape,
     Threshold,
 )
+from neurodeploy.hdf5 import MAX_NAME
 from neurodeploy.nirfile import sidecar
-from neurodeploy.nirfile.hdf5 import MAX_NAME
 from neurodeploy.nirfile.tables import PRIMITIVES, VERSION
 from neurodeploy.shapes import infer_shapes
 from neurodeploy.verify import verify

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from neurodeploy.passes.absorb_leak import absorb_leak
+from neurodeploy.passes.approximate_reset import approximate_reset
 from neurodeploy.passes.drop_identity import drop_identity
 from neurodeploy.passes.fold_batchnorm import fold_batchnorm
 from neurodeploy.passes.fold_scale import fold_scale
 from neurodeploy.passes.fuse_linear import fuse_linear
 from neurodeploy.passes.lower import lower
+from neurodeploy.passes.max_pool_to_or import max_pool_to_or
+from neurodeploy.passes.membrane_bias import membrane_bias
+from neurodeploy.passes.normalise_dt import normalise_dt
 from neurodeploy.passes.pool_to_convolution import pool_to_convolution
+from neurodeploy.passes.remove_dead import remove_dead
 
-__all__ = ["drop_identity", "fold_batchnorm", "fold_scale", "fuse_linear", "lower", "pool_to_convolution"]
+__all__ = [
+    "absorb_leak",
+    "approximate_reset",
+    "drop_identity",
+    "fold_batchnorm",
+    "fold_scale",
+    "fuse_linear",
+    "lower",
+    "max_pool_to_or",
+    "membrane_bias",
+    "normalise_dt",
+    "pool_to_convolution",
+    "remove_dead",
+]

@@ -1,20 +1,21 @@
-"""``lower = fuse . pool . scale . batchnorm . identity``: the float network in the form a chip's projections take."""
+"""``lower = fuse . pool . scale . batchnorm . max . identity``: the form that a chip's projections take."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from neurodeploy.errors import Unsupported
-from neurodeploy.graph import Graph, Pool
+from neurodeploy.graph import Graph
 from neurodeploy.passes.drop_identity import drop_identity
 from neurodeploy.passes.fold_batchnorm import fold_batchnorm
 from neurodeploy.passes.fold_scale import fold_scale
 from neurodeploy.passes.fuse_linear import fuse_linear
+from neurodeploy.passes.max_pool_to_or import max_pool_to_or
 from neurodeploy.passes.pool_to_convolution import pool_to_convolution
 
 #: The passes of :func:`lower`, in order.
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     drop_identity,
+    max_pool_to_or,
     fold_batchnorm,
     fold_scale,
     pool_to_convolution,
@@ -33,13 +34,6 @@ def lower(graph: Graph) -> Graph:
     ------
     Unsupported : a node has no such form; the message names it and what to do instead.
     """
-    for name in graph.of_type(Pool):
-        pool = graph.nodes[name]
-        assert isinstance(pool, Pool)
-        if pool.kind == "max":
-            raise Unsupported(
-                name, "takes the maximum of its window, which no synapse computes", "train with AvgPool2d instead"
-            )
     for run in PASSES:
         graph = run(graph)
     return graph

@@ -18,6 +18,7 @@ import numpy as np
 
 import neurodeploy
 from neurodeploy.deployment import Findings, Parity
+from neurodeploy.network import stored_weights
 from neurodeploy.recording import Recording
 
 SCHEMA = 1
@@ -132,7 +133,7 @@ def _layers(findings: Findings, estimate: dict[str, Any]) -> list[dict[str, Any]
                 "name": population.name,
                 "shape": list(population.shape),
                 "neurons": population.size,
-                "weights": sum(p.connection.weight.size for p in findings.network.into(population.name)),
+                "weights": sum(stored_weights(p.connection).size for p in findings.network.into(population.name)),
                 "cores": use.cores,
                 "tightest_limit": use.tightest_limit,
                 "use": use.use,
@@ -148,7 +149,8 @@ def _layers(findings: Findings, estimate: dict[str, Any]) -> list[dict[str, Any]
 
 def _examples(findings: Findings) -> list[dict[str, Any]]:
     answers, labels = findings.recording.predictions(), findings.data.labels
-    counts = findings.recording.output.reshape(findings.recording.samples, findings.recording.steps, -1).sum(axis=1)
+    fired = findings.recording.spikes[findings.recording.outputs[0]]
+    counts = fired.reshape(findings.recording.samples, findings.recording.steps, -1).sum(axis=1)
     return [
         {
             "sample": sample,

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.report import drawings, numbers, svg
-from neurodeploy.targets.chipfile import CLASSES
+from neurodeploy.targets.chipschema import CLASSES
 
 #: Line of the estimate -> keys of the constants it rests on, by their beginnings.
 _RESTS_ON = {

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
+
+from neurodeploy.report.primitives import canvas, clean, draw_line, draw_rect, draw_text, length, markup
 
 #: Colours of populations; further ones begin anew.
 PALETTE = 8
@@ -56,23 +58,23 @@ class Interval:
 def bars(rows: Sequence[Bar]) -> Markup:
     """Return horizontal bars, the longest one the greatest value."""
     greatest = max((row.value for row in rows), default=0.0) or 1.0
-    svg = _svg(_LABEL_WIDTH + _BAR_WIDTH + 130, _ROW * len(rows), "bars")
+    svg = canvas(_LABEL_WIDTH + _BAR_WIDTH + 130, _ROW * len(rows), "bars")
     for index, row in enumerate(rows):
         middle = index * _ROW + _ROW / 2
         _label(svg, row.label, middle)
         width = _BAR_WIDTH * row.value / greatest
-        _rect(svg, _LABEL_WIDTH, middle - _BAR_HEIGHT / 2, width, _BAR_HEIGHT, f"c{row.colour % PALETTE}", round_=2)
-        _text(svg, _LABEL_WIDTH + width + 8, middle + 4, row.text, "value")
-    return _markup(svg)
+        draw_rect(svg, _LABEL_WIDTH, middle - _BAR_HEIGHT / 2, width, _BAR_HEIGHT, f"c{row.colour % PALETTE}", round_=2)
+        draw_text(svg, _LABEL_WIDTH + width + 8, middle + 4, row.text, "value")
+    return markup(svg)
 
 
 def gauge(share: float) -> Markup:
     """Return a small bar that fills to ``share`` of its width, in a warning colour from nine tenths on."""
     width, height = 90, 8
-    svg = _svg(width, height, "gauge")
-    _rect(svg, 0, 0, width, height, "track", round_=2)
-    _rect(svg, 0, 0, width * min(max(share, 0.0), 1.0), height, "high" if share >= 0.9 else "fill", round_=2)
-    return _markup(svg)
+    svg = canvas(width, height, "gauge")
+    draw_rect(svg, 0, 0, width, height, "track", round_=2)
+    draw_rect(svg, 0, 0, width * min(max(share, 0.0), 1.0), height, "high" if share >= 0.9 else "fill", round_=2)
+    return markup(svg)
 
 
 def raster(spikes: npt.NDArray[np.integer], marked: int | None = None) -> Markup:
@@ -84,21 +86,21 @@ def raster(spikes: npt.NDArray[np.integer], marked: int | None = None) -> Markup
     height = 16 if neurons <= 16 else 6
     cell = min(16.0, 260 / steps)
     left, top = 26, 4
-    svg = _svg(left + cell * steps + 4, top + height * neurons + 20, "raster")
-    _rect(svg, left, top, cell * steps, height * neurons, "field")
+    svg = canvas(left + cell * steps + 4, top + height * neurons + 20, "raster")
+    draw_rect(svg, left, top, cell * steps, height * neurons, "field")
     if marked is not None and marked < neurons:
-        _rect(svg, left, top + marked * height, cell * steps, height, "marked")
+        draw_rect(svg, left, top + marked * height, cell * steps, height, "marked")
     for neuron in range(neurons):
         if neurons <= 16 or neuron % 8 == 0:
-            _text(svg, left - 6, top + neuron * height + min(height, 8) / 2 + 6, str(neuron), "tick end")
+            draw_text(svg, left - 6, top + neuron * height + min(height, 8) / 2 + 6, str(neuron), "tick end")
     for step, neuron in np.argwhere(spikes[:, :neurons]):
         x, y = left + step * cell, top + neuron * height
         kind = "spike on" if neuron == marked else "spike"
-        _rect(svg, x + cell * 0.2, y + height * 0.15, max(cell * 0.6, 0.8), height * 0.7, kind)
+        draw_rect(svg, x + cell * 0.2, y + height * 0.15, max(cell * 0.6, 0.8), height * 0.7, kind)
     for step, anchor in ((0, "tick"), (steps - 1, "tick end")):
         x = left + cell * (step + (anchor != "tick"))
-        _text(svg, x, top + height * neurons + 15, f"step {step}" if step == 0 else str(step), anchor)
-    return _markup(svg)
+        draw_text(svg, x, top + height * neurons + 15, f"step {step}" if step == 0 else str(step), anchor)
+    return markup(svg)
 
 
 def cores(uses: Sequence[CoreUse], per_row: int = 48) -> Markup:
@@ -110,27 +112,27 @@ def cores(uses: Sequence[CoreUse], per_row: int = 48) -> Markup:
     height, width, gap = 64, (44 if few else 16), (10 if few else 4)
     below = 24 if few else 12
     rows, columns = max(1, -(-len(uses) // per_row)), min(max(len(uses), 1), per_row)
-    svg = _svg(columns * (width + gap), rows * (height + below), "cores")
+    svg = canvas(columns * (width + gap), rows * (height + below), "cores")
     for index, use in enumerate(uses):
         row, column = divmod(index, per_row)
         x, y = column * (width + gap), row * (height + below)
         group = SubElement(svg, "g")
-        SubElement(group, "title").text = _clean(use.title)
-        _rect(group, x, y, width, height, "track", round_=2)
+        SubElement(group, "title").text = clean(use.title)
+        draw_rect(group, x, y, width, height, "track", round_=2)
         filled = height * min(max(use.share, 0.0), 1.0)
-        _rect(group, x, y + height - filled, width, filled, f"c{use.colour % PALETTE}", round_=1)
+        draw_rect(group, x, y + height - filled, width, filled, f"c{use.colour % PALETTE}", round_=1)
         if few:
-            _text(group, x + width / 2, y + height + 15, f"{use.share:.0%}", "tick middle")
-    return _markup(svg)
+            draw_text(group, x + width / 2, y + height + 15, f"{use.share:.0%}", "tick middle")
+    return markup(svg)
 
 
 def intervals(rows: Sequence[Interval]) -> Markup:
     """Return ranges over a common logarithmic axis, the nominal value a dot; rows that are zero get no line."""
     left, width = _LABEL_WIDTH, 360
     ends = [end for row in rows for end in (row.low, row.nominal, row.high) if end > 0]
-    svg = _svg(left + width + 200, _ROW * len(rows), "intervals")
+    svg = canvas(left + width + 200, _ROW * len(rows), "intervals")
     if not ends:
-        return _markup(svg)
+        return markup(svg)
     low, high = np.floor(np.log10(min(ends))), np.ceil(np.log10(max(ends)))
     decades = max(high - low, 1.0)
 
@@ -138,66 +140,29 @@ def intervals(rows: Sequence[Interval]) -> Markup:
         return float(left + width * (np.log10(value) - low) / decades)
 
     for decade in range(int(decades) + 1):
-        _line(svg, left + width * decade / decades, 0, left + width * decade / decades, _ROW * len(rows), "grid")
+        draw_line(svg, left + width * decade / decades, 0, left + width * decade / decades, _ROW * len(rows), "grid")
     for index, row in enumerate(rows):
         middle = index * _ROW + _ROW / 2
         _label(svg, row.label, middle)
-        _text(svg, left + width + 12, middle + 4, row.text, "value")
+        draw_text(svg, left + width + 12, middle + 4, row.text, "value")
         if row.nominal > 0:
-            _line(svg, place(row.low or row.nominal), middle, place(row.high), middle, "range")
-            SubElement(svg, "circle", {"cx": _n(place(row.nominal)), "cy": _n(middle), "r": "4.5", "class": "nominal"})
-    return _markup(svg)
+            draw_line(svg, place(row.low or row.nominal), middle, place(row.high), middle, "range")
+            SubElement(
+                svg, "circle", {"cx": length(place(row.nominal)), "cy": length(middle), "r": "4.5", "class": "nominal"}
+            )
+    return markup(svg)
 
 
 def swatch(colour: int) -> Markup:
     """Return a small square in a population's colour."""
-    svg = _svg(10, 10, "swatch")
-    _rect(svg, 0, 0, 10, 10, f"c{colour % PALETTE}", round_=2)
-    return _markup(svg)
-
-
-def _svg(width: float, height: float, kind: str) -> Element:
-    size = {"width": _n(width), "height": _n(height), "viewBox": f"0 0 {_n(width)} {_n(height)}"}
-    return Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "class": kind, "role": "img", **size})
-
-
-def _rect(parent: Element, x: float, y: float, width: float, height: float, kind: str, *, round_: float = 0) -> None:
-    place = {"x": _n(x), "y": _n(y), "width": _n(width), "height": _n(height), "class": kind}
-    SubElement(parent, "rect", place | ({"rx": _n(round_)} if round_ else {}))
-
-
-def _line(parent: Element, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
-    SubElement(parent, "line", {"x1": _n(x1), "y1": _n(y1), "x2": _n(x2), "y2": _n(y2), "class": kind})
-
-
-def _text(parent: Element, x: float, y: float, text: str, kind: str) -> Element:
-    element = SubElement(parent, "text", {"x": _n(x), "y": _n(y), "class": kind})
-    element.text = _clean(text)
-    return element
+    svg = canvas(10, 10, "swatch")
+    draw_rect(svg, 0, 0, 10, 10, f"c{colour % PALETTE}", round_=2)
+    return markup(svg)
 
 
 def _label(parent: Element, text: str, middle: float) -> None:
     """Write a row's label, shortened to what fits; the whole text shows under the pointer."""
     short = text if len(text) <= _CHARACTERS else f"{text[: _CHARACTERS - 1]}…"
-    element = _text(parent, 0, middle + 4, short, "label")
+    element = draw_text(parent, 0, middle + 4, short, "label")
     if short != text:
-        SubElement(element, "title").text = _clean(text)
-
-
-def _n(value: float) -> str:
-    """Return a length to a hundredth of a pixel."""
-    return f"{float(value):.2f}".rstrip("0").rstrip(".")
-
-
-def _clean(text: str) -> str:
-    """Drop the control characters that XML cannot hold."""
-    return "".join(character for character in text if _allowed(character))
-
-
-def _allowed(character: str) -> bool:
-    code = ord(character)
-    return code in (9, 10, 13) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code >= 0x10000
-
-
-def _markup(svg: Element) -> Markup:
-    return Markup(tostring(svg, encoding="unicode"))  # ElementTree has escaped every text
+        SubElement(element, "title").text = clean(text)

@@ -1,7 +1,7 @@
 """The golden run of a network: plain NumPy int64, step by step, all samples at once.
 
 It is slow on purpose: nothing here is skipped, reordered or narrowed, so that it can be read beside
-:mod:`neurodeploy.neuron` and trusted. Faster kernels are tested equal to it.
+:mod:`neurodeploy.neuron` and its likes and trusted. Faster kernels are tested equal to it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy import neuron
+from neurodeploy import dynamics
 from neurodeploy.fixedpoint import shift
-from neurodeploy.network import Connection, Convolution, Network, Projection
+from neurodeploy.network import Connection, Convolution, Network, Population, Projection, Sparse
 from neurodeploy.recording import Recording
 
 Spikes = npt.NDArray[np.integer[Any]]
@@ -30,28 +30,25 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
     record : any of "u" and "v" for what to keep beside the spikes.
     """
     samples, steps = next(iter(spikes.values())).shape[:2]
-    u = {p.name: np.zeros((samples, *p.shape), dtype=np.int64) for p in network.populations}
-    v = {name: state.copy() for name, state in u.items()}
+    states = {p.name: dynamics.cleared(p, samples) for p in network.populations}
     sent: dict[str, npt.NDArray[Any]] = dict(spikes)
     for p in network.populations:
-        sent[p.name] = np.zeros((samples, steps, *p.shape), dtype=np.uint8)
-    kept_u, kept_v = _storage(network, "u" in record, samples, steps), _storage(network, "v" in record, samples, steps)
-    wraps = dict.fromkeys(u, 0)
-    clips = dict.fromkeys(u, 0)
+        sent[p.name] = np.zeros((samples, steps, *p.shape), dtype=np.int32 if p.neuron.graded else np.uint8)
+    kept = _storage(network, record, samples, steps)
+    wraps = {p.name: 0 for p in network.populations}
+    clips = dict(wraps)
     for t in range(steps):
         for population in network.order:
             name = population.name
-            a = np.zeros((samples, *population.shape), dtype=np.int64)
-            for projection in network.into(name):
-                if (earlier := t - network.lag(projection)) >= 0:
-                    a += arriving(projection, sent[projection.source][:, earlier]).reshape(a.shape)
-            result = neuron.step(population.neuron, u[name], v[name], a)
-            u[name], v[name], sent[name][:, t] = result.u, result.v, result.s
+            if network.reset_interval and t % network.reset_interval == network.reset_phases[name]:
+                states[name] = dynamics.cleared(population, samples)
+            result = dynamics.step(population, states[name], _gather(network, population, sent, t))
+            states[name], sent[name][:, t] = result.state, result.s
             wraps[name] += int(result.wrapped.sum())
             clips[name] += int(result.clipped.sum())
-            for kept, state in ((kept_u, result.u), (kept_v, result.v)):
-                if kept:
-                    kept[name][:, t] = state
+            for quantity, part in zip(("u", "v"), population.neuron.recorded, strict=True):
+                if name in kept[quantity]:
+                    kept[quantity][name][:, t] = result.state[part]
     return Recording(
         samples=samples,
         steps=steps,
@@ -59,18 +56,39 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
         outputs=network.outputs,
         backend="golden",
         versions={"numpy": np.__version__},
-        u=kept_u,
-        v=kept_v,
+        u=kept["u"],
+        v=kept["v"],
         inputs=dict(spikes),
         wraps=wraps,
         clips=clips,
+        readouts=network.readouts,
     )
 
 
-def _storage(network: Network, wanted: bool, samples: int, steps: int) -> dict[str, npt.NDArray[Any]]:
-    if not wanted:
-        return {}
-    return {p.name: np.zeros((samples, steps, *p.shape), dtype=np.int32) for p in network.populations}
+def _storage(
+    network: Network, record: Collection[str], samples: int, steps: int
+) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    """Return zeros for u and v of what is recorded: all where asked for, v of outputs that answer by it always."""
+    wanted = {"u": "u" in record, "v": "v" in record}
+    return {
+        quantity: {
+            p.name: np.zeros((samples, steps, *p.shape), dtype=np.int32)
+            for p in network.populations
+            if everything or (quantity == "v" and p.name in network.readouts)
+        }
+        for quantity, everything in wanted.items()
+    }
+
+
+def _gather(network: Network, population: Population, sent: Mapping[str, Spikes], t: int) -> Sums:
+    """Return what arrives at each input of a population in step t, int64 [inputs, samples, *shape], in weight units."""
+    samples = len(next(iter(sent.values())))
+    a = np.zeros((population.neuron.inputs, samples, *population.shape), dtype=np.int64)
+    for projection in network.into(population.name):
+        if (earlier := t - network.lag(projection)) >= 0:
+            target = a[int(projection.imaginary)]
+            target += arriving(projection, sent[projection.source][:, earlier]).reshape(target.shape)
+    return a
 
 
 def arriving(projection: Projection, spikes: Spikes) -> Sums:
@@ -82,7 +100,18 @@ def weighted(connection: Connection, spikes: Sums) -> Sums:
     """Return ``weight @ spikes`` for one step, int64 [samples, *target shape or flat]."""
     if isinstance(connection, Convolution):
         return _convolve(connection, spikes)
+    if isinstance(connection, Sparse):
+        return _sparse(connection, spikes.reshape(len(spikes), -1))
     return spikes.reshape(len(spikes), -1) @ connection.weight.astype(np.int64).T
+
+
+def _sparse(connection: Sparse, spikes: Sums) -> Sums:
+    """Add synapse by synapse."""
+    total = np.zeros((len(spikes), connection.shape[0]), dtype=np.int64)
+    added = connection.data.astype(np.int64) * spikes[:, connection.indices]
+    for sample, each in zip(total, added, strict=True):
+        np.add.at(sample, connection.rows, each)
+    return total
 
 
 def _convolve(connection: Convolution, spikes: Sums) -> Sums:

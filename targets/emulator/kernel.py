@@ -11,7 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from neurodeploy.targets.emulator.jit import njit
+from neurodeploy.targets.emulator.variants import add_sparse, list_graded, update_variant
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
 
@@ -189,6 +191,9 @@ def _arrive(tables, p, earlier, acc, scratch, history):  # type: ignore[no-untyp
         _add_rows(goal, events, values, tables.weights, row[4])
     elif row[0] == 1:
         _add_taps(goal, events, values, tables.weights, row[4], row[6:20], tables.extra[p])
+    elif row[0] == 3:
+        pointers = tables.pointers[tables.extra[p] : tables.extra[p] + tables.parts[source, 0] + 1]
+        add_sparse(goal, events, values, tables.weights, row[4], pointers, tables.targets)
     else:
         phases = tables.phases[tables.extra[p] : tables.extra[p] + row[15]]
         _add_merged_taps(goal, events, values, tables.weights, row[4], row[6:20], phases)
@@ -218,40 +223,56 @@ def _list_events(s, indices):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def _step_population(tables, p, t, u, v, s, acc, scratch, history):  # type: ignore[no-untyped-def]
-    """Gather, update and list the events of one population; return wraps and clips."""
+def _step_population(tables, p, t, state, s, sums, history):  # type: ignore[no-untyped-def]
+    """Gather, update and list the events of one population; return wraps, clips and the largest graded payload."""
     counts, indices, payloads, starts = history
+    u, v, third, fourth = state
+    acc, scratch, second = sums
     part, at, size, uniform, first, last, shift = tables.populations[p]
-    end = at + size
+    end, model = at + size, tables.models[p]
+    if model[0] > 0 and t % model[0] == model[1]:
+        for part_of_state in state:
+            part_of_state[at:end] = 0
     acc = acc[:size]
     acc[:] = 0
+    second = second[:size]
+    second[:] = 0
     for projection in range(first, last):
         earlier = t - tables.projections[projection, 2]
         if earlier >= 0:
-            _arrive(tables, projection, earlier, acc, scratch, history)
+            goal = second if tables.imaginary[projection] == 1 else acc
+            _arrive(tables, projection, earlier, goal, scratch, history)
     keep_u, keep_v = tables.keep_current[at:end], tables.keep_voltage[at:end]
     threshold, bias = tables.threshold[at:end], tables.bias[at:end]
     if uniform == 1:
-        found = update_uniform(
+        over, held = update_uniform(
             acc, u[at:end], v[at:end], s, i32(shift), keep_u[0], keep_v[0], threshold[0], bias[0]
         )  # fmt: skip
+    elif uniform == 0:
+        over, held = update_each(acc, u[at:end], v[at:end], s, i32(shift), keep_u, keep_v, threshold, bias)
     else:
-        found = update_each(acc, u[at:end], v[at:end], s, i32(shift), keep_u, keep_v, threshold, bias)
+        mine = (u[at:end], v[at:end], third[at:end], fourth[at:end])
+        parameters = (threshold, keep_u, keep_v, bias, tables.lower[at:end])
+        over, held = update_variant(acc, second, mine, s, shift, parameters, model[3:])
     slot = t % tables.parts[part, 2]
     begin = starts[part] + slot * size
-    number = _list_events(s, indices[begin : begin + size])
-    payloads[begin : begin + number] = 1
+    if model[2] == 1:
+        number, largest = list_graded(s, indices[begin : begin + size], payloads[begin : begin + size])
+    else:
+        number, largest = _list_events(s, indices[begin : begin + size]), 1
+        payloads[begin : begin + number] = 1
     counts[part, slot] = number
-    return found
+    return over, held, largest
 
 
 @njit(**_OPTIONS)
-def run_samples(tables, ports, events, out_s, out_u, out_v, wraps, clips):  # type: ignore[no-untyped-def]
+def run_samples(tables, ports, events, out_s, out_u, out_v, first_v, counters):  # type: ignore[no-untyped-def]
     """Simulate samples from cleared state.
 
     events: (first int64 [samples, steps, ports + 1], indices int32, payloads int32), the input cells that spike, in
-    internal order; out_s uint8 [samples, steps, cells] in internal order; out_u and out_v int32 likewise, or with a
-    last axis of 0 when not wanted; wraps and clips int64 [populations] are added to.
+    internal order; out_s uint8 or, with graded spikes, int32 [samples, steps, cells] in internal order; out_u and out_v
+    int32 likewise, or with a last axis of 0 when not wanted, or out_v with the cells from ``first_v`` on; counters
+    int64 [3, populations]: wraps and clips are added to, the largest payload is raised.
     """
     first, input_indices, input_payloads = events
     samples, steps, cells = out_s.shape
@@ -263,10 +284,11 @@ def run_samples(tables, ports, events, out_s, out_u, out_v, wraps, clips):  # ty
     counts = np.zeros((parts, tables.parts[:, 2].max()), dtype=np.int64)
     history = (counts, indices, payloads, starts)
     u, v = np.zeros(cells, dtype=np.int32), np.zeros(cells, dtype=np.int32)
-    acc, scratch = np.zeros(cells, dtype=np.int32), np.zeros(cells, dtype=np.int32)
+    state = (u, v, np.zeros(tables.spare, dtype=np.int32), np.zeros(tables.spare, dtype=np.int32))
+    sums = (np.zeros(cells, dtype=np.int32), np.zeros(cells, dtype=np.int32), np.zeros(tables.spare, dtype=np.int32))
     for sample in range(samples):
-        u[:] = 0
-        v[:] = 0
+        for part_of_state in state:
+            part_of_state[:] = 0
         for t in range(steps):
             for port in range(ports):
                 begin, end = first[sample, t, port], first[sample, t, port + 1]
@@ -278,13 +300,14 @@ def run_samples(tables, ports, events, out_s, out_u, out_v, wraps, clips):  # ty
             for p in range(len(tables.populations)):
                 at, size = tables.populations[p, 1], tables.populations[p, 2]
                 s = out_s[sample, t, at : at + size]
-                over, held = _step_population(tables, p, t, u, v, s, acc, scratch, history)
-                wraps[p] += over
-                clips[p] += held
+                over, held, largest = _step_population(tables, p, t, state, s, sums, history)
+                counters[0, p] += over
+                counters[1, p] += held
+                counters[2, p] = max(counters[2, p], largest)
             if out_u.shape[2]:
                 out_u[sample, t, :] = u
             if out_v.shape[2]:
-                out_v[sample, t, :] = v
+                out_v[sample, t, :] = v[first_v : first_v + out_v.shape[2]]
 
 
 @njit(**_OPTIONS)

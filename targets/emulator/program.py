@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import math
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.fixedpoint import DECAY_ONE, INPUT_LIMIT, STATE_SHIFT
-from neurodeploy.network import Convolution, Network, Population, Port, Projection, Shape
+from neurodeploy.network import (
+    Convolution,
+    Network,
+    Population,
+    Port,
+    Projection,
+    Shape,
+    Sparse,
+    largest_sum,
+    stored_weights,
+)
+from neurodeploy.neurons import Lif, input_limit
+from neurodeploy.targets.emulator import parameters
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.signedinteger[Any]]
 
-DENSE, TAPS, MERGED = 0, 1, 2
+DENSE, TAPS, MERGED, SPARSE = 0, 1, 2, 3
+EACH, UNIFORM, BEYOND = 0, 1, 2
 
 _PROGRAMS: weakref.WeakKeyDictionary[Network, Program] = weakref.WeakKeyDictionary()
 
@@ -30,12 +42,16 @@ class Tables(NamedTuple):
     """What the kernel reads; every row belongs to a part (ports first, then populations) or a projection.
 
     parts [parts, 3]: size, offset among the cells of its kind, slots of event history.
-    populations [populations, 7] in running order: part, cell offset, size, uniform (0 or 1), first projection, end, and
-    the shift from a sum of weights to state units.
+    populations [populations, 7] in running order: part, cell offset, size, uniform (0 or 1; 2 for neurons beyond the
+    plain one), first projection, end, and the shift from a sum of weights to what the update takes.
     projections [projections, 20]: kind, source part, lag, exponent beyond that shift, weight offset, target size, and
     for a convolution source C, H, W, target C, H, W, then kernel, stride, padding and dilation as (H, W) pairs.
-    extra [projections]: groups of a convolution tap by tap; first row in ``phases`` [rows, 3] of one with merged taps.
+    extra [projections]: groups of a convolution tap by tap; first row in ``phases`` [rows, 3] of one with merged taps;
+    first of the ``pointers`` of sparse rows, which delimit each source's ``targets``.
     weights: int8, int16 or int32, whichever holds them all.
+    models [populations, 9]: see :mod:`neurodeploy.targets.emulator.parameters`.
+    imaginary [projections]: whether it reaches the second input of its target.
+    spare: cells of the states and sums that only neurons beyond the plain one have.
     """
 
     parts: Int64
@@ -48,6 +64,12 @@ class Tables(NamedTuple):
     keep_current: Int32
     keep_voltage: Int32
     bias: Int32
+    lower: Int32
+    models: Int64
+    imaginary: Int64
+    pointers: Int64
+    targets: Int32
+    spare: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +79,7 @@ class Program:
     perm : internal index within its port of every input cell in torch order.
     cells : population -> slice of the internal cell axis.
     exact_payload : the largest spike payload for which no 32-bit sum can overflow.
+    graded : whether any population sends payloads, which are then recorded as int32.
     """
 
     tables: Tables
@@ -64,6 +87,7 @@ class Program:
     cells: dict[str, slice]
     population_cells: int
     exact_payload: int
+    graded: bool
 
 
 def compiled(network: Network) -> Program:
@@ -83,7 +107,9 @@ def compile_network(network: Network) -> Program:
     weights: list[Weights] = []
     extra: list[int] = []
     phases: list[tuple[int, int, int]] = []
-    position = 0
+    pointers: list[Int64] = []
+    targets: list[Int32] = []
+    position = synapses = 0
     for population in network.order:
         first, incoming = len(projections), network.into(population.name)
         halved, exponent = _common_scale(incoming)
@@ -92,29 +118,41 @@ def compile_network(network: Network) -> Program:
             beyond = projection.weight_exponent - exponent
             head = [table.kind, index[projection.source], network.lag(projection), beyond, position, population.size]
             projections.append([*head, *_geometry(network, projection)])
-            extra.append(len(phases) if table.kind == MERGED else table.groups)
+            at = {MERGED: len(phases), SPARSE: sum(map(len, pointers))}
+            extra.append(at.get(table.kind, table.groups))
             phases += table.phases
+            pointers.append(table.pointers + synapses)
+            targets.append(table.targets)
+            synapses += table.targets.size
             weights.append(table.weights)
             position += table.weights.size
-        row, shift = index[population.name], STATE_SHIFT + exponent + halved
+        row, shift = index[population.name], exponent + halved + parameters.first_shift(population.neuron)
         span = (first, len(projections))
-        populations.append((row, rows[row][1], population.size, int(_uniform(population)), *span, shift))
-    bound = max((_input_bound(network, p) for p in network.populations), default=0)
+        populations.append((row, rows[row][1], population.size, _update_kind(population), *span, shift))
+    exact = min((input_limit(p.neuron) // max(_input_bound(network, p), 1) for p in network.populations), default=1)
+    graded = any(p.neuron.graded for p in network.populations)
+    extended = any(_update_kind(p) == BEYOND for p in network.populations)
     tables = Tables(
         parts=np.array(rows, dtype=np.int64).reshape(-1, 3),
         populations=np.array(populations, dtype=np.int64).reshape(-1, 7),
         projections=np.array(projections, dtype=np.int64).reshape(-1, 20),
         extra=np.array(extra, dtype=np.int64),
         phases=np.array(phases, dtype=np.int64).reshape(-1, 3),
-        weights=_narrow(np.concatenate([*weights, np.zeros(0, np.int32)])),
-        **_neuron_tables(network),
+        weights=_narrow(np.concatenate([*weights, np.zeros(0, np.int32)]), graded=graded),
+        **parameters.columns(network, _channel_last),
+        models=parameters.rows(network, graded=graded),
+        imaginary=np.array([p.imaginary for q in network.order for p in network.into(q.name)], dtype=np.int64),
+        pointers=np.concatenate([*pointers, np.zeros(0, np.int64)]),
+        targets=np.concatenate([*targets, np.zeros(0, np.int32)]),
+        spare=population_cells if extended else 0,
     )
     return Program(
         tables=tables,
         perm=np.concatenate([_to_internal(port.shape) for port in network.ports]),
         cells={p.name: slice(rows[index[p.name]][1], rows[index[p.name]][1] + p.size) for p in network.order},
         population_cells=population_cells,
-        exact_payload=INPUT_LIMIT // max(bound, 1),
+        exact_payload=exact,
+        graded=graded,
     )
 
 
@@ -129,9 +167,12 @@ def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[t
     return rows, offsets[Population]
 
 
-def _uniform(population: Population) -> bool:
-    lif = population.neuron
-    return all(values.size == 1 for values in (lif.threshold, lif.current_decay, lif.voltage_decay, lif.bias))
+def _update_kind(population: Population) -> int:
+    """Return which of the kernel's updates a population takes; an integrator is a plain neuron too."""
+    neuron = population.neuron
+    if not isinstance(neuron, Lif) or not replace(neuron, spiking=True).plain:
+        return BEYOND
+    return UNIFORM if all(values.size == 1 for values in neuron.arrays.values()) else EACH
 
 
 def _common_scale(projections: list[Projection]) -> tuple[int, int]:
@@ -143,11 +184,16 @@ def _common_scale(projections: list[Projection]) -> tuple[int, int]:
     lowest = min((p.weight_exponent for p in projections), default=0)
     if lowest < 0:
         return 0, 0
-    return int(not any((p.connection.weight & 1).any() for p in projections)), lowest
+    return int(not any((stored_weights(p.connection) & 1).any() for p in projections)), lowest
 
 
-def _narrow(weights: npt.NDArray[np.int32]) -> Weights:
-    """Return the weights in the narrowest type that holds them: less memory to read is more speed."""
+def _narrow(weights: npt.NDArray[np.int32], *, graded: bool) -> Weights:
+    """Return the weights in the narrowest type that holds them: less memory to read is more speed.
+
+    Beside graded spikes they stay int32, for each pair of types is another kernel to compile.
+    """
+    if graded:
+        return weights
     low, high = (int(weights.min()), int(weights.max())) if weights.size else (0, 0)
     for narrow in (np.int8, np.int16):
         if np.iinfo(narrow).min <= low and high <= np.iinfo(narrow).max:
@@ -180,12 +226,16 @@ class _WeightTable:
     weights: Int32
     groups: int = 1
     phases: tuple[tuple[int, int, int], ...] = ()
+    pointers: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    targets: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
 
 
 def _weight_table(network: Network, projection: Projection, halved: int) -> _WeightTable:
     """Return weights as [source cell, target cell], or those of a convolution, flat."""
     connection = projection.connection
-    weight = (connection.weight >> halved).astype(np.int32)
+    weight = (stored_weights(connection) >> halved).astype(np.int32)
+    if isinstance(connection, Sparse):
+        return _sparse_table(network, projection, connection, weight)
     if not isinstance(connection, Convolution):
         by_source = _channel_last(weight, network.by_name[projection.source].shape).T
         table = _channel_last(by_source, network.by_name[projection.target].shape)
@@ -197,6 +247,15 @@ def _weight_table(network: Network, projection: Projection, halved: int) -> _Wei
     by_group = weight.reshape(connection.groups, -1, per_group, kernel_y, kernel_x)
     taps = np.ascontiguousarray(by_group.transpose(3, 4, 0, 2, 1))
     return _WeightTable(TAPS, taps.ravel(), connection.groups)
+
+
+def _sparse_table(network: Network, projection: Projection, connection: Sparse, weight: Int32) -> _WeightTable:
+    """Return the synapses source by source, ends in internal order."""
+    source = _to_internal(network.by_name[projection.source].shape)[connection.indices]
+    target = _to_internal(network.by_name[projection.target].shape)[connection.rows]
+    order = np.lexsort((target, source))
+    pointers = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=connection.shape[1]))])
+    return _WeightTable(SPARSE, weight[order], pointers=pointers.astype(np.int64), targets=target[order])
 
 
 def _merged_table(weight: Int32, stride: int, gap: int) -> _WeightTable:
@@ -224,26 +283,5 @@ def _geometry(network: Network, projection: Projection) -> list[int]:
 
 def _input_bound(network: Network, population: Population) -> int:
     """Return the largest |sum| that spikes of payload 1 can make at one neuron of the population."""
-    total = 0
-    for projection in network.into(population.name):
-        weight = np.abs(projection.connection.weight.astype(np.int64))
-        total += int(weight.reshape(len(weight), -1).sum(axis=1).max(initial=0)) << max(projection.weight_exponent, 0)
-    return total
-
-
-def _neuron_tables(network: Network) -> dict[str, Int32]:
-    """Return per-cell parameters in running order; threshold and bias in state units, decays as what is kept."""
-    columns: dict[str, list[Int32]] = {"threshold": [], "keep_current": [], "keep_voltage": [], "bias": []}
-    for population in network.order:
-        lif = population.neuron
-        exponent, bias = lif.bias_exponent, lif.bias.astype(np.int64)
-        values = {
-            "threshold": lif.threshold << STATE_SHIFT,
-            "keep_current": DECAY_ONE - lif.current_decay,
-            "keep_voltage": DECAY_ONE - lif.voltage_decay,
-            "bias": bias << exponent if exponent >= 0 else bias >> -exponent,
-        }
-        for name, column in values.items():
-            full = np.broadcast_to(column, population.shape).ravel()
-            columns[name].append(_channel_last(full, population.shape).astype(np.int32))
-    return {name: np.concatenate([*arrays, np.zeros(0, np.int32)]) for name, arrays in columns.items()}
+    paths = network.into(population.name)
+    return sum(largest_sum(p.connection) << max(p.weight_exponent, 0) for p in paths)

@@ -31,36 +31,43 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
         return golden.run(network, spikes, record)
     samples, steps = inputs.shape[:2]
     cells = program.population_cells
-    out_s = np.zeros((samples, steps, cells), dtype=np.uint8)
+    out_s = np.zeros((samples, steps, cells), dtype=np.int32 if program.graded else np.uint8)
     out_u = np.zeros((samples, steps, cells if "u" in record else 0), dtype=np.int32)
-    out_v = np.zeros((samples, steps, cells if "v" in record else 0), dtype=np.int32)
+    everyone = tuple(p.name for p in network.populations)
+    answering = everyone if "v" in record else network.readouts
+    kept = _span([program.cells[name] for name in answering])
+    out_v = np.zeros((samples, steps, kept.stop - kept.start), dtype=np.int32)
 
-    def work(part: slice) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        return _run_part(network, program, inputs[part], (out_s[part], out_u[part], out_v[part]))
+    def work(part: slice) -> npt.NDArray[np.int64]:
+        return _run_part(network, program, inputs[part], (out_s[part], out_u[part], out_v[part], kept.start))
 
     with ThreadPoolExecutor(threads()) as pool:
         counts = list(pool.map(work, _chunks(samples, threads())))
-    wraps, clips = (sum(column) for column in zip(*counts, strict=True))
+    wraps, clips, _ = np.sum(counts, axis=0)
+    if _largest_sent(network, np.max(counts, axis=0)[2]) > program.exact_payload:
+        return golden.run(network, spikes, record)
     names = [population.name for population in network.order]
     return Recording(
         samples=samples,
         steps=steps,
-        spikes=_by_population(network, program, out_s),
+        spikes=_spikes(network, _by_population(network, program, out_s, everyone)),
         outputs=network.outputs,
         backend="emulator",
         versions={"numpy": np.__version__, "numba": version("numba")},
-        u=_by_population(network, program, out_u) if "u" in record else {},
-        v=_by_population(network, program, out_v) if "v" in record else {},
+        u=_by_population(network, program, out_u, everyone if "u" in record else ()),
+        v=_by_population(network, program, out_v, answering, kept.start),
         inputs=dict(spikes),
         wraps={name: int(count) for name, count in zip(names, wraps, strict=True)},
         clips={name: int(count) for name, count in zip(names, clips, strict=True)},
+        readouts=network.readouts,
     )
 
 
-def _run_part(
-    network: Network, program: Program, inputs: Spikes, out: tuple[npt.NDArray[Any], ...]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Run some of the samples on this thread; return wraps and clips of each population in running order."""
+def _run_part(network: Network, program: Program, inputs: Spikes, out: tuple[Any, ...]) -> npt.NDArray[np.int64]:
+    """Run some of the samples on this thread.
+
+    Return wraps, clips and largest payload of each population in running order, int64 [3, populations].
+    """
     from neurodeploy.targets.emulator import kernel
 
     ports = len(network.ports)
@@ -68,9 +75,9 @@ def _run_part(
     total = kernel.count_events(inputs, first, ports, program.tables.parts[:ports, 0])
     indices, payloads = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
     kernel.list_input_events(inputs, program.perm, indices, payloads)
-    wraps, clips = (np.zeros(len(network.populations), dtype=np.int64) for _ in range(2))
-    kernel.run_samples(program.tables, ports, (first, indices, payloads), *out, wraps, clips)
-    return wraps, clips
+    counters = np.zeros((3, len(network.populations)), dtype=np.int64)
+    kernel.run_samples(program.tables, ports, (first, indices, payloads), *out, counters)
+    return counters
 
 
 def threads() -> int:
@@ -100,11 +107,44 @@ def _largest(inputs: Spikes, enough: int) -> int:
     return by_type if by_type <= enough else max(1, abs(int(inputs.min())), abs(int(inputs.max())))
 
 
-def _by_population(network: Network, program: Program, values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-    """Cut the cell axis into populations and turn each back into torch order (a view where possible)."""
+def _spikes(network: Network, found: Mapping[str, Spikes]) -> dict[str, Spikes]:
+    """Return spikes as uint8 where a population sends 0 and 1 only, beside others whose payloads take int32."""
+    narrow = {p.name for p in network.populations if not p.neuron.graded}
+    return {name: s.astype(np.uint8, copy=False) if name in narrow else s for name, s in found.items()}
+
+
+def _span(cells: list[slice]) -> slice:
+    """Return the smallest slice that holds all of these."""
+    return slice(min((c.start for c in cells), default=0), max((c.stop for c in cells), default=0))
+
+
+def _largest_sent(network: Network, largest: npt.NDArray[np.int64]) -> int:
+    """Return the largest payload that reaches another population."""
+    heard = {projection.source for projection in network.projections}
+    sent = (int(size) for p, size in zip(network.order, largest, strict=True) if p.name in heard)
+    return max(sent, default=0)
+
+
+def _by_population(
+    network: Network,
+    program: Program,
+    values: npt.NDArray[Any],
+    names: Collection[str],
+    first: int = 0,
+) -> dict[str, npt.NDArray[Any]]:
+    """Cut the cell axis into populations and turn each back into torch order (a view where possible).
+
+    Parameters
+    ----------
+    values : [samples, steps, cells], from the cell ``first`` on.
+    names : the populations to return.
+    """
     out = {}
     for population in network.populations:
-        cut = values[:, :, program.cells[population.name]]
+        if population.name not in names:
+            continue
+        cells = program.cells[population.name]
+        cut = values[:, :, cells.start - first : cells.stop - first]
         if len(population.shape) == 3:
             channels, height, width = population.shape
             out[population.name] = cut.reshape(*cut.shape[:2], height, width, channels).transpose(0, 1, 4, 2, 3)

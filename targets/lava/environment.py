@@ -24,8 +24,9 @@ import numpy as np
 
 from neurodeploy.errors import BackendError, BackendMissing, UsageError
 from neurodeploy.files import replacing
-from neurodeploy.network import Dense, Lif, Network, Population, Port, Projection
-from neurodeploy.targets.lava.child import WORKER, execute
+from neurodeploy.network import Dense, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
+from neurodeploy.targets.lava.child import WORKER, execute, job_folder
 from neurodeploy.targets.lava.netlist import tape, write_netlist
 from neurodeploy.targets.lava.pythons import Say, call, clean_environment, find_python, pip_install
 
@@ -169,8 +170,8 @@ def _fire(python: Path) -> list[int]:
     network = Network((Port("input", (1,)),), (neuron,), (synapse,), ("neuron",))
     netlist = write_netlist(network, {"input": np.ones((1, 4, 1), np.uint8)}, ())
     with tempfile.TemporaryDirectory(prefix="nd-lava-") as folder:
-        execute(python, netlist, Path(folder), _SMOKE_SECONDS)
-        spikes: list[int] = np.load(tape(Path(folder), netlist.spec["runs"][0], 0, "s"))[1:, 0].tolist()
+        execute(python, [netlist], Path(folder), _SMOKE_SECONDS)
+        spikes: list[int] = np.load(tape(job_folder(Path(folder), 0), netlist.spec["runs"][0], 0, "s"))[1:, 0].tolist()
     return spikes
 
 

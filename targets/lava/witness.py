@@ -1,9 +1,9 @@
-"""Runs a Network on Lava and returns what it saw, as every backend does."""
+"""Runs networks on Lava and returns what it saw, as every backend does."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,26 @@ import numpy.typing as npt
 from neurodeploy.errors import Unsupported
 from neurodeploy.network import Network, Population
 from neurodeploy.recording import Recording
-from neurodeploy.targets.lava.child import Progress, execute
+from neurodeploy.targets.lava.cells import cell_order
+from neurodeploy.targets.lava.child import Engine, Progress, execute, job_folder
 from neurodeploy.targets.lava.environment import require
-from neurodeploy.targets.lava.netlist import Netlist, cell_order, tape, write_netlist
+from neurodeploy.targets.lava.netlist import Netlist, tape, write_netlist
+from neurodeploy.targets.lava.ranges import verify_ranges
 from neurodeploy.verify_network import verify_network
 
 Tape = npt.NDArray[Any]
+Spikes = Mapping[str, npt.NDArray[np.integer[Any]]]
 
 
 def run(
     network: Network,
-    spikes: Mapping[str, npt.NDArray[np.integer[Any]]],
+    spikes: Spikes,
     record: Collection[str] = ("s", "u", "v"),
     timeout: float | None = None,
     progress: Progress | None = None,
+    engine: Engine = "runtime",
 ) -> Recording:
-    """Simulate ``network`` with lava-nc's bit-accurate CPU models, on Lava's own runtime.
+    """Simulate ``network`` with lava-nc's bit-accurate CPU models.
 
     Parameters
     ----------
@@ -36,6 +40,7 @@ def run(
     record : any of "u" and "v" for what to keep beside the spikes.
     timeout : seconds; by default NEURODEPLOY_LAVA_TIMEOUT, or an ample estimate.
     progress : is told (steps done, steps in all).
+    engine : "runtime" is Lava's own; "threads" runs the same models within one process, see the module ``child``.
 
     Raises
     ------
@@ -44,13 +49,45 @@ def run(
     Unsupported : something in the network that Lava's processes cannot represent exactly.
     InputError : a network that contradicts itself.
     """
+    return run_many([(network, spikes)], record, timeout, progress, engine)[0]
+
+
+def run_many(
+    jobs: Sequence[tuple[Network, Spikes]],
+    record: Collection[str] = ("s", "u", "v"),
+    timeout: float | None = None,
+    progress: Progress | None = None,
+    engine: Engine = "threads",
+) -> list[Recording]:
+    """Simulate each network on its input, all in one start of Lava, and return their recordings in order.
+
+    The parameters are those of :func:`run`, and so is what it raises: the first failure ends all.
+    """
     environment = require()
-    verify_network(network)
-    netlist = write_netlist(network, spikes, record)
-    samples, steps = next(iter(spikes.values())).shape[:2]
+    for network, _ in jobs:
+        verify_network(network)
+    netlists = [write_netlist(network, spikes, record) for network, spikes in jobs]
     with tempfile.TemporaryDirectory(prefix="nd-lava-", ignore_cleanup_errors=True) as name:
-        versions = execute(environment.python, netlist, Path(name), timeout, progress)
-        kept = _read_tapes(network, netlist, Path(name), samples, steps)
+        versions = execute(environment.python, netlists, Path(name), timeout, progress, engine)
+        return [
+            read_job(network, spikes, netlist, job_folder(Path(name), index), record, versions)
+            for index, ((network, spikes), netlist) in enumerate(zip(jobs, netlists, strict=True))
+        ]
+
+
+def read_job(
+    network: Network,
+    spikes: Spikes,
+    netlist: Netlist,
+    folder: Path,
+    record: Collection[str],
+    versions: dict[str, str],
+) -> Recording:
+    """Return the recording of a job that is done, from the tapes in its folder."""
+    samples, steps = next(iter(spikes.values())).shape[:2]
+    kept = _read_tapes(network, netlist, folder, samples, steps)
+    verify_ranges(network, spikes, kept)
+    v = kept.get("v", {}) if "v" in record else {name: kept["v"][name] for name in network.readouts}
     return Recording(
         samples=samples,
         steps=steps,
@@ -58,9 +95,10 @@ def run(
         outputs=network.outputs,
         backend="lava",
         versions=versions,
-        u=kept.get("u", {}),
-        v=kept.get("v", {}),
+        u=kept["u"] if "u" in record else {},
+        v=v,
         inputs=dict(spikes),
+        readouts=network.readouts,
     )
 
 

@@ -18,7 +18,8 @@ _LETTERS = ("s", "u", "v")
 def record_run(graph: Graph, spikes: Mapping[str, npt.NDArray[Any]], record: Collection[str] = ("s",)) -> Recording:
     """Simulate a float graph; parameters as in :func:`neurodeploy.simulation.simulate`.
 
-    An Output that is not fed by one spiking neuron node is recorded under its own name, with what arrives there.
+    An Output that is fed by one neuron node is recorded under that node's name; if it does not spike, as a read-out
+    that sends nothing. Any other is recorded under its own name, with what arrives there.
     """
     arrays = run(graph, spikes, {"s", *record})
     tables: dict[str, dict[str, npt.NDArray[Any]]] = {letter: {} for letter in _LETTERS}
@@ -30,8 +31,11 @@ def record_run(graph: Graph, spikes: Mapping[str, npt.NDArray[Any]], record: Col
     for name in graph.outputs:
         sources = graph.sources(name)
         node = graph.nodes[sources[0]] if len(sources) == 1 else None
-        if isinstance(node, Neuron) and node.spiking:
+        if isinstance(node, Neuron):
             outputs.append(sources[0])
+            if not node.spiking:
+                tables["v"][sources[0]] = arrays[f"output/{name}"]
+                tables["s"][sources[0]] = np.zeros(arrays[f"output/{name}"].shape, dtype=np.uint8)
         else:
             tables["s"][name] = arrays[f"output/{name}"]
             outputs.append(name)
@@ -46,4 +50,5 @@ def record_run(graph: Graph, spikes: Mapping[str, npt.NDArray[Any]], record: Col
         u=tables["u"],
         v=tables["v"],
         inputs=dict(spikes),
+        readouts=tuple(name for name in outputs if isinstance(node := graph.nodes[name], Neuron) and not node.spiking),
     )

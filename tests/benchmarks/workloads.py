@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodeploy.network import Connection, Convolution, Dense, Lif, Network, Population, Port, Projection, Shape
+from neurodeploy.network import Connection, Convolution, Dense, Network, Population, Port, Projection, Shape
+from neurodeploy.neurons import Lif
 
 NAMES = ("W1", "W2", "W3", "W4")
 CURRENT_DECAY, VOLTAGE_DECAY = 1025, 512

@@ -62,3 +62,39 @@ def test_network_that_does_not_fit_is_not_simulated(run):
     code, out, err, seen = run(chain((2, 60, 60), dense(5, 7200)), "--target", "loihi1", "--json")
     assert (code, out, seen) == (1, "", {})
     assert "l1: needs 7,200 in_axons" in err
+
+
+def test_neurobench_figures_stand_beside(files, capsys):
+    arguments = ["estimate", str(files / "net.nir"), "--input", str(files / "data.npz"), "--target", "loihi2"]
+    outputs = []
+    for extra in (["--neurobench", "--json"], ["--neurobench"], ["--optimize", "latency", "--json"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, *extra])
+        assert not ended.value.code
+        outputs.append(capsys.readouterr().out)
+    document = json.loads(outputs[0])
+    figures = document["neurobench"]
+    assert figures["synops_hw"] == pytest.approx(document["synaptic_operations"])
+    assert figures["synaptic_operations"].keys() == {"dense", "effective_macs", "effective_acs"}
+    assert figures["membrane_updates"] > 0
+    assert "membrane updates" in outputs[1]
+    fast = json.loads(outputs[2])
+    assert "neurobench" not in fast
+    assert fast["step_second"]["nominal"] <= document["step_second"]["nominal"]
+
+
+def test_conventions_of_others_and_measured_times(run):
+    code, out, _, _ = run(NETWORK, "--target", "loihi2", "--json", "--measured", "10")
+    document = json.loads(out)
+    assert (code, document["host_bound"]) == (0, True)
+    assert document["conventions"].keys() == {"operations_45nm_joule", "keras_spiking_joule", "ndns_proxy_operations"}
+    assert not json.loads(run(NETWORK, "--target", "loihi2", "--json", "--measured", "1e-6")[1])["host_bound"]
+    _, out, _, _ = run(NETWORK, "--target", "loihi2", "--measured", "10")
+    text = " ".join(out.split())
+    for phrase in (
+        "order of magnitude",
+        "keras-spiking's devices",
+        "N-DNS proxy",
+        "the host or its link sets the pace",
+    ):
+        assert phrase in text

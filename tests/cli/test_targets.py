@@ -18,7 +18,7 @@ def test_list(capsys):
     assert "loihi1" in out
     assert "loihi2" in out
     code, out, _ = run(capsys, "--json")
-    assert [row["name"] for row in json.loads(out)["targets"]] == ["loihi1", "loihi2"]
+    assert {"loihi1", "loihi2", "hala-point"} <= {row["name"] for row in json.loads(out)["targets"]}
 
 
 def test_show_gives_unit_class_and_source(capsys, monkeypatch):
@@ -38,3 +38,20 @@ def test_show_of_an_unknown_chip(capsys):
     code, out, err = run(capsys, "show", "truenorth")
     assert (code, out) == (2, "")
     assert "truenorth: is neither a chip" in err
+
+
+def test_template_is_written_once_and_can_be_shown(capsys, tmp_path):
+    path = tmp_path / "my_chip.toml"
+    assert run(capsys, "template", "-o", str(path))[0] == 0
+    code, _, err = run(capsys, "template", "-o", str(path))
+    assert (code, "already exists" in err) == (2, True)
+    assert run(capsys, "template", "-o", str(path), "--force")[0] == 0
+    code, out, _ = run(capsys, "template")
+    assert (code, out) == (0, path.read_text())
+    code, out, _ = run(capsys, "show", str(path), "--json")
+    assert (code, json.loads(out)["name"]) == (0, "my-chip")
+
+
+def test_list_says_which_chips_have_energies(capsys):
+    _, out, _ = run(capsys)
+    assert "no energies known" in next(line for line in out.splitlines() if "dynapcnn" in line)

@@ -14,7 +14,19 @@ from neurodeploy.npz import read_npz
 def test_help_lists_the_verbs(run):
     outcome = run("--help")
     assert outcome.code == 0
-    for verb in ("train", "export", "quantize", "map", "simulate", "estimate", "deploy", "targets", "lava", "doctor"):
+    for verb in (
+        "train",
+        "export",
+        "convert",
+        "quantize",
+        "map",
+        "simulate",
+        "estimate",
+        "deploy",
+        "targets",
+        "lava",
+        "doctor",
+    ):
         assert verb in outcome.out
         assert run(verb, "--help").code == 0
 

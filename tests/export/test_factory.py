@@ -34,6 +34,33 @@ def test_the_module_in_evaluation_mode(tmp_path):
     assert sys.path == before
 
 
+def test_two_files_of_one_name_do_not_take_each_others_place(tmp_path):
+    for folder, size in (("a", 3), ("b", 5)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.py").write_text(
+            f"from torch import nn\nimport factory_{folder}\ndef build():\n    return nn.Linear(2, {size})\n"
+        )
+        (tmp_path / folder / f"factory_{folder}.py").write_text("")
+    before = list(sys.path)
+    assert [build(f"{tmp_path}/{folder}/model.py:build").out_features for folder in ("a", "b")] == [3, 5]
+    assert sys.path == before
+    assert "model" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("factory", "error", "message"),
+    [
+        ("none.py:build", UsageError, "there is no file 'none.py'"),
+        ("factory_broken.py:build", InputError, "imports 'not_there_at_all', which is not installed"),
+        ("factory_wrong.py:build", InputError, "fails while it is imported"),
+        ("factory_net.py:list_of_layers", InputError, "returns a list"),
+    ],
+)
+def test_files_that_build_nothing(factory, error, message):
+    with pytest.raises(error, match=message):
+        build(factory)
+
+
 @pytest.mark.parametrize(
     ("factory", "error", "message"),
     [

@@ -1,9 +1,7 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
 
-from neurodeploy.errors import Unsupported
 from neurodeploy.graph import BatchNorm, Convolution, Flatten, Graph, Input, Linear, Neuron, Output, Pool, Scale
 from neurodeploy.graph import frozen_array as constant
 from neurodeploy.passes import lower
@@ -65,7 +63,8 @@ def test_the_input_is_left_alone(rng):
     assert graph.edges == edges
 
 
-def test_a_maximum_is_refused():
+def test_a_maximum_over_spikes_becomes_neurons():
     graph = chain((2, 4, 4), ("pool", Pool("max", (2, 2), (2, 2), (0, 0))), lif(2, 2, 2))
-    with pytest.raises(Unsupported, match=r"^pool: takes the maximum.*AvgPool2d"):
-        lower(graph)
+    lowered = lower(graph)
+    assert isinstance(lowered.nodes["pool"], Convolution)
+    assert isinstance(lowered.nodes["pool_or"], Neuron)

@@ -5,14 +5,22 @@ import pytest
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.targets import chip as chip_module
-from neurodeploy.targets.chip import Formats, chip_names, load_chip
-from neurodeploy.targets.chipfile import CLASSES
+from neurodeploy.targets.chip import TEMPLATE, Formats, chip_names, load_chip
+from neurodeploy.targets.chipschema import CLASSES
 
 LOIHI2 = (Path(chip_module.__file__).parent / "loihi2.toml").read_text()
 
 
 def test_packaged_chips():
-    assert chip_names() == ("loihi1", "loihi2")
+    assert chip_names() == (
+        "dynapcnn",
+        "hala-point",
+        "kapoho-point",
+        "loihi1",
+        "loihi2",
+        "loihi2-2023-01",
+        "loihi2-headline",
+    )
 
 
 def test_formats_are_those_of_the_golden_model():
@@ -30,13 +38,13 @@ def test_formats_are_those_of_the_golden_model():
         bias_exponent_minimum=0,
         bias_exponent_maximum=7,
         delay_maximum=62,
-        resets=("zero",),
+        resets=("zero", "subtract"),
         graded_spikes=True,
     )
     assert not load_chip("loihi1").formats.graded_spikes
 
 
-@pytest.mark.parametrize("name", ["loihi1", "loihi2"])
+@pytest.mark.parametrize("name", chip_names())
 def test_every_number_says_where_it_comes_from(name):
     numbers = load_chip(name).numbers
     assert len(numbers) > 50
@@ -71,7 +79,7 @@ def test_loihi2_energy_is_half_of_loihi1_and_says_extrapolated():
 
 
 def test_unknown_name_offers_the_nearest():
-    with pytest.raises(UsageError, match=r"loihi3: is neither a chip \(loihi1, loihi2\).*did you mean 'loihi[12]'"):
+    with pytest.raises(UsageError, match=r"loihi3: is neither a chip \(dynapcnn, .* did you mean 'loihi[12]'"):
         load_chip("loihi3")
 
 
@@ -134,3 +142,98 @@ def test_document_holds_every_number():
     assert document["schema"] == 1
     assert document["numbers"]["energy.neuron_active"]["unit"] == "J"
     assert document["formats"]["resets"] == ["zero"]
+
+
+def test_board_is_its_chip_but_for_what_it_says():
+    board, chip = load_chip("hala-point"), load_chip("loihi2")
+    assert (board.chips_max, board.cores_max) == (1152, 140_544)
+    assert board.numbers["board.power_maximum"].value == 2600
+    own = {"chip.usable_cores", "chip.chips_max", "board.power_maximum"}
+    for key in set(board.numbers) - own:
+        assert board.numbers[key] == chip.numbers[key], key
+    assert board.formats == chip.formats
+
+
+def test_compiler_profiles_differ_in_their_limits_only():
+    chip, early, headline = load_chip("loihi2"), load_chip("loihi2-2023-01"), load_chip("loihi2-headline")
+    assert [{p.name: p.words for p in c.pools}["synapse"] for c in (early, chip, headline)] == [12_000, 16_000, 24_576]
+    assert headline.limits["neurons"] == 8192
+    assert {key for key in chip.numbers if early.numbers[key] != chip.numbers[key]} == {"pools.synapse.words"}
+
+
+def test_base_may_be_a_file_beside(tmp_path):
+    (tmp_path / "board.toml").write_text('schema = 1\nbase = "kapoho-point"\nname = "one"\ntitle = "One"\n')
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        'schema = 1\nbase = "board.toml"\nname = "two"\ntitle = "Two"\n[sources]\nours = "our own measurement"\n'
+        '[power]\nstatic = { value = 1.0, unit = "W", class = "measured", source = "ours" }\n'
+    )
+    chip = load_chip(mine)
+    assert (chip.name, chip.chips_max, chip.power["static"].value) == ("two", 8, 1.0)
+    assert chip.power["static"].low == 1.0  # the base's bounds do not linger
+    assert chip.power["management"] == load_chip("loihi2").power["management"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('schema = 1\nbase = "loihi7"\nname = "a"\ntitle = "A"', "base 'loihi7' is neither a packaged chip nor a file"),
+        ('schema = 1\nbase = "a.toml"\nname = "a"\ntitle = "A"', "base 'a.toml' leads back to a file"),
+        ('schema = 1\nbase = 2\nname = "a"\ntitle = "A"', "base is 2; give a chip's name"),
+        ('schema = 1\nbase = "loihi2"\ntitle = "A"', "key 'name' is missing"),
+        (
+            'schema = 1\nbase = "loihi2"\nname = "a"\ntitle = "A"\n[limits]\nneuron = 3',
+            "unknown key 'limits.neuron'; the nearest valid key is 'limits.neurons'",
+        ),
+    ],
+)
+def test_faulty_base_is_refused(tmp_path, text, message):
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_chip(tmp_path / "a.toml")
+
+
+def test_costs_come_together_or_not_at_all(tmp_path):
+    path = tmp_path / "chip.toml"
+    path.write_text(re.sub(r"\[power\].*", "", LOIHI2, flags=re.DOTALL))
+    with pytest.raises(InputError, match=r"section \[power\] is missing beside \[energy\]"):
+        load_chip(path)
+    path.write_text(LOIHI2[: LOIHI2.index("[energy]")])
+    assert not load_chip(path).has_costs
+
+
+def test_kinds_of_cores():
+    chip = load_chip("dynapcnn")
+    words = [dict(chip.kinds[kind].words) for kind in chip.kind_of_core]
+    assert [w["kernel"] // 1024 for w in words] == [16, 16, 16, 32, 32, 64, 64, 16, 16]
+    assert [w["neuron"] // 1024 for w in words] == [64, 64, 64, 32, 32, 16, 16, 16, 16]
+    assert {w["bias"] for w in words} == {1024}
+    assert load_chip("loihi1").kind_of_core == (0,) * 128
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("count = { value = 3", "count = { value = 4", "core_kinds hold 10 cores, chip.usable_cores is 9"),
+        ("kernel = { words = { value = 32768", "kernels = { words = { value = 32768", "nearest valid key is 'kernel'"),
+        ('maps = "power-of-two"', 'maps = "squares"', "encoding.maps is 'squares'; one of cells, power-of-two"),
+        ("leak = false", "leek = false", "unknown key 'formats.leek'; the nearest valid key is 'formats.leak'"),
+    ],
+)
+def test_faulty_kinds_are_refused(tmp_path, old, new, message):
+    text = (Path(chip_module.__file__).parent / "dynapcnn.toml").read_text()
+    assert old in text
+    (tmp_path / "chip.toml").write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=message):
+        load_chip(tmp_path / "chip.toml")
+
+
+def test_template_is_a_chip_and_so_is_its_example_of_two_kinds(tmp_path):
+    chip = load_chip(TEMPLATE)
+    assert (chip.name, chip.has_costs) == ("my-chip", True)
+    assert {number.source_class for number in chip.numbers.values()} == {"assumed"}
+    text = TEMPLATE.read_text()
+    start = text.index("# [core_kinds.large]")
+    path = tmp_path / "kinds.toml"
+    path.write_text(text[:start] + re.sub(r"^# ?", "", text[start:], flags=re.MULTILINE))
+    assert [kind.count for kind in load_chip(path).kinds] == [22, 100]

@@ -240,10 +240,13 @@ def test_record_run_gives_a_recording():
     graph = random_graph(2)
     x = np.random.default_rng(0).integers(0, 2, (2, 5, *graph.nodes["in put"].shape))
     recording = record_run(graph, {"in put": x}, ("v",))
-    assert (recording.samples, recording.steps, recording.outputs, recording.backend) == (2, 5, ("out",), "float")
-    assert set(recording.spikes) == {"lif.1", "lif", "gate", "out"}
+    assert (recording.samples, recording.steps, recording.outputs, recording.backend) == (2, 5, ("readout",), "float")
+    assert set(recording.spikes) == {"lif.1", "lif", "gate", "readout"}
     assert set(recording.v) == {"lif.1", "lif", "readout"}
     np.testing.assert_array_equal(recording.output, recording.v["readout"])
+    assert recording.readouts == ("readout",)
+    assert not recording.spikes["readout"].any()
+    np.testing.assert_array_equal(recording.predictions(), recording.v["readout"][:, -1].reshape(2, -1).argmax(axis=1))
     spiking = chain(Neuron((2,), Semantics(), r=array(1.0), threshold=array(0.5)), Output((2,)))
     assert record_run(spiking, {"x": np.ones((1, 2, 2))}).outputs == ("n0",)
 

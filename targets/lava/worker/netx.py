@@ -7,6 +7,8 @@ import types
 import warnings
 from pathlib import Path
 
+import numpy as np
+
 
 def load():
     """Return the module ``lava.lib.dl.netx.hdf5``."""
@@ -14,7 +16,7 @@ def load():
     _stub("lava.lib.dl.netx", __path__=[str(root / "netx")])
     _stub("lava.lib.dl.slayer", __path__=[])
     _stub("lava.lib.dl.slayer.neuron", __path__=[])
-    _stub("lava.lib.dl.slayer.neuron.rf", neuron_params=_no_resonators)
+    _stub("lava.lib.dl.slayer.neuron.rf", neuron_params=_rotation)
     # Lava's compiler imports the siblings of a process' file by their own __file__.
     _stub("lava.lib.dl.netx.sequential_modules", __file__=str(root / "netx" / "sequential_modules.py"))
     with warnings.catch_warnings():
@@ -28,5 +30,10 @@ def _stub(name, **attributes):
     sys.modules[name] = module
 
 
-def _no_resonators(*_):
-    raise ValueError("resonate-and-fire layers of a .net need torch, which this environment does not have")
+def _rotation(device_params, one=1 << 12):
+    """Stand in for the function of slayer that turns a resonator's integers into its period and loss."""
+    sine, cosine = device_params["sinDecay"] / one, device_params["cosDecay"] / one
+    return {
+        "period": 1 / (np.arctan2(sine, cosine) / 2 / np.pi),
+        "decay": 1 - np.sqrt(sine**2 + cosine**2),
+    }

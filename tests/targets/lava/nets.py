@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from neurodeploy.network import Convolution, Dense, Lif, Network, Population, Port, Projection
+from neurodeploy.network import Convolution, Dense, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 
 
 def lif(threshold, current_decay, voltage_decay, bias=0, exponent=0) -> Lif:
@@ -109,3 +112,10 @@ def islands() -> Network:
 def spikes(network: Network, samples: int = 3, steps: int = 12, density: float = 0.3) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(5)
     return {p.name: (rng.random((samples, steps, *p.shape)) < density).astype(np.uint8) for p in network.ports}
+
+
+def replace_shape(network: Network, source: tuple[int, ...], target: tuple[int, ...], connection) -> Network:
+    """Return a one-layer network with other shapes and another connection between them."""
+    layer = replace(network.populations[0], shape=target)
+    synapses = replace(network.projections[0], connection=connection)
+    return replace(network, ports=(Port("input", source),), populations=(layer,), projections=(synapses,))

@@ -41,7 +41,7 @@ def test_cells_of_an_image_are_reordered_and_others_are_not() -> None:
 
 def test_weights_beyond_nine_bits_move_into_the_exponent_where_that_is_exact() -> None:
     netlist = written(dense([[1020, -1024, 4]], exponent=-1))
-    assert netlist.arrays["weight/0"].tolist() == [[255, -256, 1]]
+    assert netlist.arrays["synapses/0/weight"].tolist() == [[255, -256, 1]]
     assert netlist.spec["projections"][0]["weight_exp"] == 1
 
 
@@ -72,8 +72,8 @@ def test_a_bias_that_overflows_the_register_is_refused() -> None:
 
 
 def test_a_convolution_takes_its_exponent_into_the_weights() -> None:
-    assert written(conv([[[[6, -4]]]], exponent=-1)).arrays["weight/0"].ravel().tolist() == [-2, 3]
-    assert written(conv([[[[6, -4]]]], exponent=2)).arrays["weight/0"].ravel().tolist() == [-16, 24]
+    assert written(conv([[[[6, -4]]]], exponent=-1)).arrays["synapses/0/weight"].ravel().tolist() == [-2, 3]
+    assert written(conv([[[[6, -4]]]], exponent=2)).arrays["synapses/0/weight"].ravel().tolist() == [-16, 24]
 
 
 @pytest.mark.parametrize(("payload", "graded"), [(0, False), (1, False), (2, True), (-1, True)])

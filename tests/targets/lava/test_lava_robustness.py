@@ -111,7 +111,7 @@ def test_an_exception_inside_lava_is_reported_with_its_text(
     lava: Environment, tmp_path: Path, broken: Netlist, message: str, place: str
 ) -> None:
     with pytest.raises(BackendError, match=message) as caught:
-        execute(lava.python, broken, tmp_path)
+        execute(lava.python, [broken], tmp_path)
     assert place in caught.value.__notes__[0]
     assert caught.value.exit_code == 4
 
@@ -218,12 +218,12 @@ def test_an_absent_environment_is_named_with_the_way_to_get_it(monkeypatch, tmp_
 def test_a_time_limit_that_is_none_is_refused(monkeypatch, text: str) -> None:
     monkeypatch.setenv("NEURODEPLOY_LAVA_TIMEOUT", text)
     with pytest.raises(InputError, match=f"NEURODEPLOY_LAVA_TIMEOUT: is '{text}'"):
-        time_limit(netlist())
+        time_limit([netlist()])
 
 
 def test_the_time_limit_is_the_callers_the_variables_or_an_ample_estimate(monkeypatch) -> None:
     monkeypatch.delenv("NEURODEPLOY_LAVA_TIMEOUT", raising=False)
-    assert time_limit(netlist(5)) < time_limit(netlist(5000))
+    assert time_limit([netlist(5)]) < time_limit([netlist(5000)])
     monkeypatch.setenv("NEURODEPLOY_LAVA_TIMEOUT", "7.5")
-    assert time_limit(netlist()) == 7.5
-    assert time_limit(netlist(), 3) == 3
+    assert time_limit([netlist()]) == 7.5
+    assert time_limit([netlist()], 3) == 3

@@ -1,0 +1,69 @@
+"""The door of checkpoints: code and weights of a framework become a Graph, a ``.nir``, and the native spikes again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurodeploy.conformance.case import Case
+from neurodeploy.conformance.files import allowed_mismatches, verdict
+from neurodeploy.conformance.row import Row
+from neurodeploy.errors import BackendMissing, InputError, NegativeAnswer, Unsupported
+
+if TYPE_CHECKING:
+    from neurodeploy.export.live import LiveModel
+    from neurodeploy.graph import Graph
+
+_DOOR = "checkpoint"
+
+
+def check_checkpoint(case: Case, samples: int | None = None) -> Iterator[Row]:
+    """Yield the row of ``model.py`` and ``checkpoint.pt``; this runs the code of the case.
+
+    A framework without a reader here, or that is not installed, is listed as not run.
+    """
+    weights, code = case.file("checkpoint.pt"), case.file("model.py")
+    if weights is None or code is None:
+        return
+    from neurodeploy.export.door import Request, open_model
+
+    if not runs_code(case):
+        yield Row(case.name, _DOOR, "not run", f"no reader for checkpoints of {case.framework}")
+        return
+    shape = tuple(int(size) for size in next(iter(case.inputs.values())).shape[2:])
+    try:
+        model = open_model(Request(weights, f"{code}:build", shape), case.framework)
+        yield _judge(case, model, samples)
+    except BackendMissing as missing:
+        yield Row(case.name, _DOOR, "not run", str(missing))
+    except (InputError, NegativeAnswer) as refusal:
+        asked = isinstance(refusal, Unsupported) and "refuse" in case.wanted
+        yield Row(case.name, _DOOR, "holds" if asked else "fails", f"refused: {refusal}")
+
+
+def runs_code(case: Case) -> bool:
+    """Return whether :func:`check_checkpoint` runs the ``model.py`` of the case."""
+    from neurodeploy.export.door import DOORS
+
+    return case.framework in DOORS and case.file("model.py") is not None
+
+
+def _judge(case: Case, model: LiveModel, samples: int | None) -> Row:
+    """Return the row of the file that export writes; of the live graph where ``.nir`` has no word for a layer."""
+    graph, aside = _exported(case, model)
+    row = verdict(case, _DOOR, graph, allowed_mismatches(case, "expected.nir", "net.nir"), samples)
+    return Row(row.case, row.door, row.verdict, row.detail + aside, row.cells, row.mismatches)
+
+
+def _exported(case: Case, model: LiveModel) -> tuple[Graph, str]:
+    from neurodeploy.nir_export import export_model
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return export_model(model, Path(folder) / "net.nir", samples=case.folder / "input.npz").graph, ""
+        except Unsupported as refusal:
+            if "refuse" not in case.wanted:
+                raise
+            return model.graph, f"; as a .nir refused: {refusal}"

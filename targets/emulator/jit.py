@@ -1,0 +1,37 @@
+"""numba's njit with a disk cache that also notices changes in the files that a kernel calls.
+
+numba keys its cache by the file of the compiled function alone; what that function calls in another file is compiled
+into it, and a change there would go unnoticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache
+
+_SOURCES = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+_STAMP = hashlib.sha256(b"".join(source for source in _SOURCES if b"njit" in source)).hexdigest()
+
+
+class _StampedCache(FunctionCache):
+    """A cache of one function whose entries hold only for these sources of this folder."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(sig, codegen), _STAMP)  # type: ignore[no-untyped-call]
+
+
+def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return numba's decorator of these options."""
+
+    def compile_late(function: Callable[..., Any]) -> Any:
+        dispatcher = numba.njit(**options)(function)
+        if options.get("cache"):
+            dispatcher._cache = _StampedCache(function)  # type: ignore[no-untyped-call]
+        return dispatcher
+
+    return compile_late

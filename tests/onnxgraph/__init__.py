@@ -1,0 +1,1 @@
+"""Tests of the ONNX graphs of integer networks."""

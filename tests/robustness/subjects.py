@@ -1,0 +1,123 @@
+"""Valid files of every format that neurodeploy reads, and what reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One kind of file: a maker of a valid one, and the reader that must survive any other."""
+
+    name: str
+    suffix: str
+    make: Callable[[Path], None]
+    read: Callable[[Path], Any]
+
+
+def _float_nir(path: Path) -> None:
+    from neurodeploy.nirfile import write_graph
+    from tests.test_quantization import convolutional
+
+    write_graph(convolutional(np.random.default_rng(1)), path)
+
+
+def _network_nir(path: Path) -> None:
+    from neurodeploy.netfile import write_network
+    from neurodeploy.quantization import quantize
+    from tests.test_quantization import CHIP, convolutional
+
+    write_network(quantize(convolutional(np.random.default_rng(1)), CHIP), path)
+
+
+def _foreign_nir(path: Path) -> None:
+    import nir
+
+    weight = np.ones((3, 2), dtype=np.float32)
+    lif = nir.LIF(*(np.full(3, x) for x in (0.01, 1.0, 0.0, 1.0)), v_reset=np.zeros(3))
+    inner = nir.NIRGraph.from_list(nir.Affine(weight, np.zeros(3)), lif)
+    nir.write(path, inner)
+
+
+def _load(path: Path) -> Any:
+    from neurodeploy.loading import load
+
+    return load(path, dt=1e-3, semantics="nir")
+
+
+def _events(path: Path) -> None:
+    np.savez(path, spikes=np.ones((2, 3, 4), np.uint8), labels=np.arange(2), extra=np.asfortranarray(np.eye(3)))
+
+
+def _read_events(path: Path) -> Any:
+    from neurodeploy.npz import read_events
+
+    return read_events(path)
+
+
+def _checkpoint(path: Path) -> None:
+    from neurodeploy.models.checkpoint import Checkpoint, save_checkpoint
+    from neurodeploy.models.convnet import build_model
+    from neurodeploy.models.recipe import load_recipe
+
+    recipe = load_recipe("digits")
+    save_checkpoint(path, Checkpoint(recipe=recipe, epoch=1, model=dict(build_model(recipe).state_dict())))
+
+
+def _read_checkpoint(path: Path) -> Any:
+    from neurodeploy.models.checkpoint import load_model
+
+    return load_model(path)
+
+
+def _state_dict(path: Path) -> None:
+    import torch
+
+    torch.save({"0.weight": torch.ones(3, 4), "0.bias": torch.zeros(3)}, path)
+
+
+def _read_weights(path: Path) -> Any:
+    from neurodeploy.export.weights import load_weights
+
+    return load_weights(path)
+
+
+def _recipe(path: Path) -> None:
+    from neurodeploy.models.recipe import load_recipe
+
+    path.write_text(load_recipe("digits").to_toml())
+
+
+def _read_recipe(path: Path) -> Any:
+    from neurodeploy.models.recipe import load_recipe
+
+    return load_recipe(str(path))
+
+
+def _chip(path: Path) -> None:
+    import neurodeploy.targets.chip as chips
+
+    path.write_bytes((Path(chips.__file__).parent / "loihi2.toml").read_bytes())
+
+
+def _read_chip(path: Path) -> Any:
+    from neurodeploy.targets.chip import load_chip
+
+    return load_chip(path)
+
+
+SUBJECTS: tuple[Subject, ...] = (
+    Subject("float network", ".nir", _float_nir, _load),
+    Subject("integer network", ".nir", _network_nir, _load),
+    Subject("network by nir", ".nir", _foreign_nir, _load),
+    Subject("events", ".npz", _events, _read_events),
+    Subject("checkpoint", ".safetensors", _checkpoint, _read_checkpoint),
+    Subject("state dict", ".pt", _state_dict, _read_weights),
+    Subject("recipe", ".toml", _recipe, _read_recipe),
+    Subject("chip", ".toml", _chip, _read_chip),
+)
