@@ -79,14 +79,15 @@ BACKENDS: dict[str, tuple[Callable[[], Runner], type[Simulated]]] = {
     "float": (_float, Graph),
 }
 
-#: Device -> what loads the runner of the backend "emulator" there.
-DEVICES: dict[str, Callable[[], Runner]] = {"cpu": _emulator, "cuda": _cuda}
 #: Value a backend executes -> what it is called, and how a user comes to one.
 _VALUES: dict[type[Simulated], tuple[str, str]] = {
     Network: ("an integer network", "quantize the .nir first"),
     NetxFile: ("a .net file", "neurodeploy convert FILE -o OUT.net; in Python, neurodeploy.loading.load_netx"),
     Graph: ("a float graph", "give the float .nir it was made from"),
 }
+
+#: Device -> what loads the runner of the backend "emulator" there.
+DEVICES: dict[str, Callable[[], Runner]] = {"cpu": _emulator, "cuda": _cuda}
 
 
 def simulate(

@@ -20,6 +20,7 @@ from neurodeploy.export.onnx.constants import FOLDED, fold
 from neurodeploy.export.onnx.reading import read_model, to_array
 from neurodeploy.graph import Convolution, Input, Linear, Output, Shape, frozen_array
 from neurodeploy.onnxgraph import require_onnx
+from neurodeploy.onnxgraph.model import FORM
 from neurodeploy.passes.channels import scale_rows
 from neurodeploy.passes.surgery import fresh
 from neurodeploy.shapes import output_shape
@@ -209,4 +210,6 @@ def read_ann(path: str | Path, choices: Choices | None = None) -> tuple[Ann, Any
     from neurodeploy.export.onnx.operators import OPERATORS
 
     model = read_model(path)
+    if any(entry.key == FORM for entry in model.metadata_props):
+        raise Unsupported(str(path), "is an integer network that neurodeploy wrote", "use the .nir it was written from")
     return Translation(str(path), model, OPERATORS, choices or Choices()).result(), model

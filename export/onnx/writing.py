@@ -47,6 +47,8 @@ def write_onnx(
         raise UsageError(str(path), f"has the suffix {path.suffix or 'none'!r}", "give a name that ends in .onnx")
     if form not in FORMS:
         raise UsageError("--form", f"{form!r} is none", f"one of {', '.join(FORMS)}")
+    if unknown := set(record) - {"s", "u", "v"}:
+        raise UsageError("--record", f"{sorted(unknown)} cannot be recorded", "any of s, u, v")
     refuse_existing(path, force=force)
     verify_network(network)
     data = FORMS[form](network, options or Options(), record).SerializeToString(deterministic=True)

@@ -35,6 +35,11 @@ dt_option = click.option("--dt", type=float, help="Seconds of one step, for a .n
 semantics_option = click.option("--semantics", metavar="PRESET", help="How a bare .nir is meant, such as 'snntorch'.")
 
 
+def quantities(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Return the letters of an option such as ``s,u,v``."""
+    return tuple(letter.strip() for letter in (value or "").split(",") if letter.strip())
+
+
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document on stdout, with its schema version first."""
     click.echo(json.dumps({"schema": SCHEMA, **document}, indent=2))

@@ -17,6 +17,7 @@ from neurodeploy.cli.common import (
     open_graph,
     open_network,
     print_json,
+    quantities,
     quiet_option,
     semantics_option,
 )
@@ -31,17 +32,13 @@ _BACKENDS = ("emulator", "golden", "lava", "netx", "onnx", "float")
 _DEVICES = ("cpu", "cuda")
 
 
-def _quantities(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(letter.strip() for letter in value.split(",") if letter.strip())
-
-
 @click.command("simulate")
 @click.argument("net", type=click.Path(path_type=Path))
 @click.option("--input", "data", type=click.Path(path_type=Path), required=True, help="Spikes (.npz).")
 @click.option("--backend", type=click.Choice(_BACKENDS), default="emulator", show_default=True)
 @click.option("--device", type=click.Choice(_DEVICES), default="cpu", show_default=True, help="Where --backend runs.")
 @click.option("--compare", "other", type=click.Choice(_BACKENDS), help="Run this backend too, compare every s, u, v.")
-@click.option("--record", default="s", show_default=True, callback=_quantities, help="What to keep: any of s,u,v.")
+@click.option("--record", default="s", show_default=True, callback=quantities, help="What to keep: any of s,u,v.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the recording to this .npz.")
 @click.option("--samples", type=click.IntRange(1), help="Run the first so many samples only.")
 @click.option("--target", metavar="CHIP", help="Quantize a float .nir to this chip first.")
@@ -83,32 +80,37 @@ def command(
         refuse_existing(output, force=force)
     events = open_events(data, samples)
     wanted = ("s", "u", "v") if other else record
-    recording = _run(net, backend, events, wanted, options, device)
+    recording, notes = _run(net, backend, events, wanted, options, device)
     comparison = None
     if other is not None:
-        comparison = compare(recording, _run(net, other, events, wanted, options))
+        comparison = compare(recording, _run(net, other, events, wanted, options)[0])
     if output is not None:
         recording.only(record).save(output)
     if as_json:
-        print_json(_document(recording, events, comparison, output))
+        print_json(_document(recording, events, comparison, output) | ({"notes": notes} if notes else {}))
     elif not quiet:
         _show(recording, events, comparison, output)
+        for note in notes:
+            click.echo(f"note: {note}")
     if comparison is not None and not comparison.equal:
         raise click.exceptions.Exit(1)
 
 
 def _run(
     net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any], device: str = "cpu"
-) -> Recording:
+) -> tuple[Recording, list[str]]:
+    """Return the recording, and what the reader of a .net has to say of the file."""
     from neurodeploy.errors import UsageError
+    from neurodeploy.netxfile import netx_notes
     from neurodeploy.simulation import BACKENDS, simulate, with_resets
 
     interval, offset = options["reset_interval"], options["reset_offset"]
     if interval is None and offset is not None:
         raise UsageError("--reset-offset", "shifts a schedule of resets, there is none", "give --reset-interval too")
     network = _OPENERS[BACKENDS[backend][1].__name__](net, options)
-    scheduled = with_resets(network, interval, offset or 0) if interval else network
-    return simulate(scheduled, events.spikes, backend, record, device)
+    if interval:
+        network = with_resets(network, interval, offset or 0)
+    return simulate(network, events.spikes, backend, record, device), netx_notes(network)
 
 
 def _integer(net: Path, options: dict[str, Any]) -> Simulated:

@@ -32,6 +32,8 @@ from neurodeploy.onnxgraph.signals import PAYLOADS, sent_type
 
 #: Version of the names and metadata of these files.
 FORMAT = 1
+#: Metadata entry that says which model it is: ``step`` or ``scan``.
+FORM = "neurodeploy.form"
 #: Metadata entry of a step model: a JSON list of {before, after, type, shape}; shapes without the samples.
 STATES = "neurodeploy.states"
 
@@ -184,7 +186,7 @@ def _model(
     latencies = {population.name: population.latency for population in network.populations}
     entries = {
         "neurodeploy.format": str(FORMAT),
-        "neurodeploy.form": form,
+        FORM: form,
         "neurodeploy.target": network.target,
         "neurodeploy.dt": repr(network.dt),
         "neurodeploy.outputs": json.dumps(list(network.outputs)),

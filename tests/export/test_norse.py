@@ -1,18 +1,16 @@
 """Norse networks: every cell, its parameters and its state, spike by spike against Norse itself."""
 
+import norse.torch as norse
 import numpy as np
 import pytest
+import torch
+from norse.torch.functional.reset import reset_subtract
+from torch import nn
 
-norse = pytest.importorskip("norse.torch", reason="norse is not installed")
-
-import torch  # noqa: E402
-from norse.torch.functional.reset import reset_subtract  # noqa: E402
-from torch import nn  # noqa: E402
-
-from neurodeploy.errors import Unsupported  # noqa: E402
-from neurodeploy.export.framework import open_module  # noqa: E402
-from neurodeploy.nir_export import export_model  # noqa: E402
-from neurodeploy.targets.reference import run  # noqa: E402
+from neurodeploy.errors import Unsupported
+from neurodeploy.export.framework import open_module
+from neurodeploy.nir_export import export_model
+from neurodeploy.targets.reference import run
 
 
 @pytest.fixture(autouse=True)
