@@ -67,7 +67,8 @@ def command(
 
     emulator, golden, lava and onnx execute the integer network and agree bit for bit; netx loads a .net with lava-dl
     itself; float executes the graph. --compare prints 'equal over N cells', or the first (sample, step, population,
-    neuron) that differs with both values, and then exits 1. --device cuda runs the emulator on a GPU.
+    neuron) that differs with both values, and then exits 1. --device cuda runs the emulator on a GPU, which --compare
+    emulator then holds against the CPU.
 
     With --reset-interval, population k, counted from 0, clears its state before its update in every step t, counted
     from 1, in which t and 1+k+K leave the same remainder of R: the schedule of lava-dl's netx.

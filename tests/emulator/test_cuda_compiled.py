@@ -11,7 +11,7 @@ SCRIPT = """
 import json, re
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
-from neurodeploy.targets.emulator.cuda import kernels
+from neurodeploy.targets.emulator.cuda import kernels, variants
 
 def assembly(kernel, types, flags, aligned, **options):
     names = kernel.arg_names
@@ -28,10 +28,16 @@ for out, mode, flat, rows, aligned in (
     flags = {"FLAT": flat, "MODE": mode, "ROWS": rows, "COLUMNS": 32, "DEPTH": 64}
     found[f"sums {mode}"] = assembly(kernels.sums, types, flags, (*types, *aligned))
 for a, state, kept in (("*i16", "*i32", False), ("*i32", "*i64", True)):
-    types = {"a": a, "s": "*i8", "states": state, "kept_u": "*i32", "kept_v": "*i32"}
+    types = {"a": a, "s": "*i8", "states": state, "kept_u": "*i32", "kept_v": "*i32", "clock": "*i32"}
     types |= dict.fromkeys(("thresholds", "keeps_u", "keeps_v", "biases"), state)
-    flags = {"DRIVEN": True, "UNIFORM": not kept, "KEEP_U": kept, "KEEP_V": kept, "CELLS": 256}
+    flags = {"DRIVEN": True, "UNIFORM": not kept, "KEEP_U": kept, "KEEP_V": kept, "RESETS": kept, "CELLS": 256}
     found[f"neurons {state}"] = assembly(kernels.neurons, types, flags, ("a", "s", "states", "cells"), num_warps=2)
+for model in range(3):
+    types = {"a": "*i32", "b": "*i32", "s": "*i32", "kept_u": "*i32", "kept_v": "*i32", "clock": "*i32"}
+    types |= dict.fromkeys(("states", "thresholds", "firsts", "seconds", "biases", "lowers"), "*i64")
+    flags = {"MODEL": model, "STAGE": 2, "U": 0, "V": 1, "CELLS": 64}
+    flags |= dict.fromkeys(("RELU", "CUMULATIVE", "SUBTRACT", "DRIVEN", "DRIVEN_B", "KEEP_U", "KEEP_V", "RESETS"), True)
+    found[f"model {model}"] = assembly(variants.variants, types, flags, (), num_warps=1)
 pattern = re.compile(r"^\\s+(?:@!?%p\\d+ )?([a-z][\\w.:]+)", re.M)
 print(json.dumps({name: sorted(set(pattern.findall(ptx))) for name, ptx in found.items()}))
 """

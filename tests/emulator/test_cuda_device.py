@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from neurodeploy.cli import main
 from neurodeploy.errors import BackendMissing, UsageError
+from neurodeploy.netfile import write_network
 from neurodeploy.simulation import simulate
 from neurodeploy.targets.emulator.cuda import device as devices
 from tests.random_networks import random_network, random_spikes
@@ -72,3 +75,31 @@ def test_other_backends_refuse_the_device():
 def test_a_bad_input_is_refused_before_the_device_is_looked_for():
     with pytest.raises(Exception, match="holds NaN"):
         simulate(random_network(0), np.full((1, 2, *random_network(0).ports[0].shape), np.nan), device="cuda")
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Return ``neurodeploy simulate`` of a network and its input."""
+    network = random_network(0)
+    write_network(network, tmp_path / "net.nir")
+    np.savez(tmp_path / "data.npz", spikes=random_spikes(network, 0, samples=1, steps=3)["input"])
+    return ["simulate", str(tmp_path / "net.nir"), "--input", str(tmp_path / "data.npz"), "--json"]
+
+
+def test_the_command_line_says_what_is_missing_and_ends_with_4(command, monkeypatch, capsys):
+    monkeypatch.setattr(devices, "find_spec", lambda _name: None)
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--device", "cuda"])
+    assert ended.value.code == 4
+    assert "torch is not installed" in capsys.readouterr().err
+
+
+def test_the_command_line_compares_the_device_with_the_cpu(command, monkeypatch, capsys):
+    from neurodeploy import simulation
+    from neurodeploy.targets.emulator.golden import run
+
+    monkeypatch.setitem(simulation.DEVICES, "cuda", lambda: run)
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--device", "cuda", "--compare", "golden"])
+    document = json.loads(capsys.readouterr().out)
+    assert (ended.value.code or 0, document["equal"], document["backends"]) == (0, True, ["golden", "golden"])

@@ -12,32 +12,25 @@ import numpy as np
 import pytest
 
 from neurodeploy.comparison import compare
-from neurodeploy.errors import BackendError
-from neurodeploy.network import Convolution, Dense, Network, Population, Port, Projection
-from neurodeploy.neurons import Lif
+from neurodeploy.network import Convolution, Dense, Network, Population, Port, Projection, Sparse
+from neurodeploy.neurons import Lif, SigmaDelta
 from neurodeploy.simulation import simulate
-from neurodeploy.targets.emulator.cuda.device import Device, open_device
-from neurodeploy.targets.emulator.cuda.plan import digits, digits_of, planned
-from tests.random_networks import even, random_lif, random_network, random_spikes
+from neurodeploy.targets.emulator.cuda.device import open_device
+from neurodeploy.targets.emulator.cuda.plan import planned
+from neurodeploy.targets.emulator.cuda.weights import digits, digits_of
+from tests.random_networks import even, mixed_network, random_lif, random_network, random_sparse, random_spikes
 
 # The kernels are interpreted if they are first imported under this variable.
 with pytest.MonkeyPatch.context() as patch:
     patch.setenv("TRITON_INTERPRET", "1")
-    from neurodeploy.targets.emulator.cuda import kernels, lif, run, selftest, synapses
+    from neurodeploy.targets.emulator.cuda import run, selftest, synapses, weights
+
+pytestmark = pytest.mark.usefixtures("interpreter")
 
 EVERYTHING = ("s", "u", "v")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def interpreter():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRITON_INTERPRET", "1")
-        open_device.cache_clear()
-        yield
-    open_device.cache_clear()
-
-
-def assert_equal(network, spikes, **options):
+def assert_equal(network, spikes):
     golden = simulate(network, spikes, "golden", EVERYTHING)
     cuda = simulate(network, spikes, "emulator", EVERYTHING, device="cuda")
     assert cuda.backend == "cuda"
@@ -51,6 +44,55 @@ def assert_equal(network, spikes, **options):
 def test_random_networks(seed):
     network = random_network(seed)
     assert_equal(network, random_spikes(network, seed))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 4, 6])
+def test_networks_of_all_models_connections_and_resets(seed):
+    network = mixed_network(seed)
+    run = assert_equal(network, random_spikes(network, seed, samples=2, steps=9))
+    golden = simulate(network, random_spikes(network, seed, samples=2, steps=9), "golden")
+    assert {name: s.dtype for name, s in golden.spikes.items()} == {name: s.dtype for name, s in run.spikes.items()}
+    assert set(golden.readouts) <= set(simulate(network, run.inputs, device="cuda").v)
+
+
+def test_the_mixed_networks_hold_every_model_and_a_schedule():
+    networks = [mixed_network(seed) for seed in (0, 1, 4, 6)]
+    kinds = {type(p.neuron).__name__ for network in networks for p in network.populations}
+    assert kinds == {"Lif", "SigmaDelta", "Resonator"}
+    assert any(network.reset_interval for network in networks)
+    assert any(network.readouts for network in networks)
+
+
+def test_sparse_rows_too_many_for_a_matrix_are_added_synapse_by_synapse(monkeypatch):
+    rng = np.random.default_rng(2)
+    populations = tuple(
+        Population(name, shape, random_lif(rng, shape, per_neuron=True), latency)
+        for name, shape, latency in (("a", (2, 3, 4), 1), ("b", (7,), 2))
+    )
+    projections = (
+        Projection("in-a", "in", "a", random_sparse(rng, 24, 18), -1),
+        Projection("a-b", "a", "b", Sparse.from_dense(even(rng, 7, 24)), 3),
+        Projection("in-b", "in", "b", random_sparse(rng, 7, 18), 1, 1),
+    )
+    network = Network((Port("in", (2, 3, 3)),), populations, projections, ("b",))
+    monkeypatch.setattr(weights, "_FILLED", 0)
+    monkeypatch.setattr(synapses, "_PORTION", 200)
+    assert all(synapse.sparse is not None for layer in planned(network).layers for synapse in layer.synapses)
+    assert_equal(network, {"in": rng.integers(-400, 401, (2, 8, 2, 3, 3))})
+
+
+def test_what_sigma_delta_neurons_send_too_large_goes_through_the_golden_model():
+    neuron = SigmaDelta(threshold=0, stage="sigma", spike_exponent=0)
+    populations = (Population("a", (1,), neuron, 1), Population("b", (1,), Lif(5, 4096, 4096), 2))
+    projections = (
+        Projection("in-a", "in", "a", Dense([[1 << 20]])),
+        Projection("a-b", "a", "b", Dense([[1 << 10]])),
+    )
+    network = Network((Port("in", (1,)),), populations, projections, ("b",))
+    spikes = np.ones((1, 3, 1), dtype=np.uint8)
+    run = simulate(network, spikes, record=EVERYTHING, device="cuda")
+    assert run.backend == "golden"
+    assert compare(simulate(network, spikes, "golden", EVERYTHING), run).equal
 
 
 def test_random_networks_fire_wrap_and_clip():
@@ -187,67 +229,6 @@ def test_digits_add_up_and_their_number_is_known_beforehand():
     assert np.array_equal(sum(d.astype(np.int64) << (8 * i) for i, d in enumerate(digits(values))), values)
     for largest in (0, 1, 127, 128, 32_639, 32_640, 1 << 24, (1 << 31) - 1):
         assert digits_of(largest) == max(len(digits(np.array([largest]))), len(digits(np.array([-largest])))), largest
-
-
-#: Cuts launches as for a GPU of few multiprocessors: small tiles, and sums shared by several programs.
-SMALL = Device("cpu", "a small GPU, interpreted", 4, False, {})
-
-
-def test_every_way_is_exact_also_in_the_tiles_of_a_gpu():
-    assert selftest.approved(open_device()) == set(selftest.WAYS)
-    assert selftest.approved(SMALL) == set(selftest.WAYS)
-
-
-def test_the_self_test_reaches_beyond_24_bits_and_every_mode():
-    sums = [np.abs(c.weight.astype(np.int64) @ x.T) for c, _, x, _ in selftest._cases("matrix")]
-    assert max(int(s.max()) for s in sums) > 1 << 24
-    assert any((s % 2).any() and s.max() > 1 << 24 for s in sums)
-    modes = set()
-    with pytest.MonkeyPatch.context() as patch:
-        real = kernels.sums
-
-        class Watched:
-            def __getitem__(self, grid):
-                def launch(*args, MODE, FLAT, **options):
-                    modes.add((MODE, FLAT, grid[2] > 1))
-                    return real[grid](*args, MODE=MODE, FLAT=FLAT, **options)
-
-                return launch
-
-        patch.setattr(kernels, "sums", Watched())
-        assert selftest._holds(selftest._sums_equal, "tiles", SMALL)
-    assert {mode for mode, _, _ in modes} == {kernels.STORE, kernels.ADD, kernels.ATOMIC}
-    assert {flat for _, flat, _ in modes} == {True, False}
-
-
-def test_a_way_that_is_not_exact_is_named_and_left_out(monkeypatch):
-    real = synapses._tiles
-
-    def in_24_bits(loaded, i, x, out, shifts, **options):
-        real(loaded, i, x, out, shifts, **options)
-        out.copy_(out.float() * (1 + 2.0**-23))
-
-    monkeypatch.setattr(synapses, "_tiles", in_24_bits)
-    device = replace(open_device(), title="a device that rounds")
-    with pytest.warns(RuntimeWarning, match="the Triton kernel for sums is not exact here: float64"):
-        assert selftest.approved(device) == {"matrix", "double"}
-    assert (
-        synapses.way(synapses.load(planned(small_workload("W2")).layers[1].synapses[0], device), 1, 9, {"double"})
-        == "double"
-    )
-
-
-def test_a_kernel_that_does_not_launch_is_left_out_and_one_for_neurons_refuses_the_device(monkeypatch):
-    def fails(*_args, **_options):
-        raise RuntimeError("no such instruction")
-
-    device = replace(open_device(), title="a device without neurons")
-    monkeypatch.setattr(lif, "advance", fails)
-    with (
-        pytest.warns(RuntimeWarning, match="no such instruction"),
-        pytest.raises(BackendError, match="a device without neurons: the neurons' kernel differs"),
-    ):
-        selftest.approved(device)
 
 
 def test_float64_products_give_the_same_run(monkeypatch):

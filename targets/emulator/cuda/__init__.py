@@ -3,9 +3,13 @@
 ======================  ================================================================================================
 module                  what it does
 ======================  ================================================================================================
-``plan``                orders a network into groups, and writes its weights as 8-bit digits (NumPy alone)
+``plan``                orders a network into groups; NumPy alone, as the next two
+``weights``             writes projections as 8-bit digits
+``models``              writes neurons as columns of parameters
 ``kernels``             Triton: sums of synapses on the int8 tensor cores; neurons with their loop over the steps inside
-``synapses``, ``lif``   launch them; beside the kernel, two more ways to the same sums
+``variants``            Triton: the neuron models beyond the plain one
+``synapses``            launches the sums; beside the kernel, more ways to the same sums
+``update``              launches the neurons
 ``selftest``            holds every way against NumPy on this very device; one that fails is not used again
 ``session``             the buffers of some samples and steps, and how a window of steps runs through them
 ``run``                 the backend: cuts samples and steps to the memory there is, copies in and out

@@ -1,4 +1,4 @@
-"""The two Triton kernels. Extents and step counts are run-time arguments: only types, tiles and flags compile anew.
+"""The Triton kernels. Extents and step counts are run-time arguments: only types, tiles and flags compile anew.
 
 All offsets are 32-bit: :mod:`neurodeploy.targets.emulator.cuda.session` cuts samples and steps so that no buffer has
 2^29 cells. Of Triton's library only what is built in is called: its jitted functions (``sum``, ``cdiv``) stay compiled
@@ -75,7 +75,8 @@ def sums(
         tl.atomic_add(goal, value, mask=mask, sem="relaxed")
     else:
         if MODE == 1:
-            value += tl.load(goal, mask=mask, other=0).to(tl.int32)
+            # Where payloads are too large it may overflow; the run is then thrown away.
+            value = tl.add(value, tl.load(goal, mask=mask, other=0).to(tl.int32), sanitize_overflow=False)
         tl.store(goal, value.to(out.dtype.element_ty), mask=mask)
 
 
@@ -107,18 +108,20 @@ def _advanced(a, u, v, wraps, clips, shift, keep_u, keep_v, threshold, bias):
     return u, tl.where(fired, 0, held), fired, wraps, clips
 
 
-@triton.jit(do_not_specialize=["steps", "shift", "period"])
+@triton.jit(do_not_specialize=["steps", "shift", "period", "offset", "interval", "phase"])
 def neurons(
-    a, s, states, kept_u, kept_v, thresholds, keeps_u, keeps_v, biases,
-    steps, cells, period, shift,
-    DRIVEN: tl.constexpr, UNIFORM: tl.constexpr, KEEP_U: tl.constexpr, KEEP_V: tl.constexpr, CELLS: tl.constexpr,
+    a, s, states, kept_u, kept_v, clock, thresholds, keeps_u, keeps_v, biases,
+    steps, cells, period, shift, offset, interval, phase,
+    DRIVEN: tl.constexpr, UNIFORM: tl.constexpr, KEEP_U: tl.constexpr, KEEP_V: tl.constexpr, RESETS: tl.constexpr,
+    CELLS: tl.constexpr,
 ):  # fmt: skip
     """Run leaky integrate-and-fire neurons through ``steps`` steps, their u and v in registers.
 
     a int16 or int32 [steps, cells], sums that ``shift`` turns into state units (unread unless DRIVEN); s int8
     [steps, cells]; states [4, cells], before and after: u, v, wraps and clips so far, int32, or int64 where 32 bits
     could overflow; kept_u and kept_v int32 [steps, cells]; the four tables [period], indexed by cell modulo period, or
-    [1] where UNIFORM. One program has CELLS neurons.
+    [1] where UNIFORM. Where there are RESETS, u and v are cleared before each step t with ``t % interval == phase``,
+    the first one being ``clock + offset``, clock int32 [1]. One program has CELLS neurons.
     """
     cell = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
     mask = cell < cells
@@ -129,6 +132,9 @@ def neurons(
     u, v = tl.load(mine, mask=mask, other=0), tl.load(mine + cells, mask=mask, other=0)
     wraps, clips = tl.load(mine + 2 * cells, mask=mask, other=0), tl.load(mine + 3 * cells, mask=mask, other=0)
     zero = tl.full((CELLS,), 0, dtype=tl.int32)
+    now_is = offset - phase
+    if RESETS:
+        now_is += tl.load(clock)
     # Four steps' sums are read before the first of them is used, so that their latencies overlap.
     for t in range(0, steps // 4 * 4, 4):
         at = t * cells + cell
@@ -138,6 +144,9 @@ def neurons(
             a2, a3 = tl.load(a + at + 2 * cells, mask=mask, other=0), tl.load(a + at + 3 * cells, mask=mask, other=0)
         for i in tl.static_range(4):
             now = a0 if i == 0 else (a1 if i == 1 else (a2 if i == 2 else a3))
+            if RESETS:
+                stays = (now_is + t + i) % interval != 0
+                u, v = tl.where(stays, u, 0), tl.where(stays, v, 0)
             u, v, fired, wraps, clips = _advanced(now, u, v, wraps, clips, shift, keep_u, keep_v, threshold, bias)
             tl.store(s + at + i * cells, fired.to(tl.int8), mask=mask)
             if KEEP_U:
@@ -149,6 +158,9 @@ def neurons(
         now = zero
         if DRIVEN:
             now = tl.load(a + at, mask=mask, other=0)
+        if RESETS:
+            stays = (now_is + t) % interval != 0
+            u, v = tl.where(stays, u, 0), tl.where(stays, v, 0)
         u, v, fired, wraps, clips = _advanced(now, u, v, wraps, clips, shift, keep_u, keep_v, threshold, bias)
         tl.store(s + at, fired.to(tl.int8), mask=mask)
         if KEEP_U:

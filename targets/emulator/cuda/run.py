@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.errors import Unsupported
-from neurodeploy.network import Convolution, Dense, Network, Population
-from neurodeploy.neurons import Lif
+from neurodeploy.network import Network, Population
 from neurodeploy.recording import Recording
 from neurodeploy.targets.emulator import golden
 from neurodeploy.targets.emulator.cuda.device import Device, open_device
@@ -32,19 +30,6 @@ BUDGET = 1 << 30
 _ENGINES: weakref.WeakKeyDictionary[Network, Engine] = weakref.WeakKeyDictionary()
 
 
-def require_plain(network: Network) -> None:
-    """Raise :class:`Unsupported` for what the kernels on the GPU do not know yet."""
-    advice = "run it with --device cpu"
-    for population in network.populations:
-        if not (isinstance(population.neuron, Lif) and population.neuron.plain):
-            raise Unsupported(f"population {population.name!r}", "is no plain LIF, which is all the GPU runs", advice)
-    for projection in network.projections:
-        if not isinstance(projection.connection, Dense | Convolution):
-            raise Unsupported(f"projection {projection.name!r}", "is sparse, which the GPU does not run", advice)
-    if network.reset_interval:
-        raise Unsupported("reset interval", "is a schedule that the GPU does not run", advice)
-
-
 def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] = ("s",)) -> Recording:
     """Simulate ``network`` bit-exactly; parameters as in :func:`neurodeploy.targets.emulator.golden.run`.
 
@@ -55,19 +40,14 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
     BackendMissing : no GPU that can do it, see :func:`neurodeploy.targets.emulator.cuda.device.open_device`.
     BackendError : the device does not compute what NumPy does.
     """
-    require_plain(network)
     device, plan = open_device(), planned(network)
     payloads = {name: _largest(values) for name, values in spikes.items()}
     if max(payloads.values()) > plan.exact_payload:
         return golden.run(network, spikes, record)
     engine = engine_of(network)
     samples, steps = next(iter(spikes.values())).shape[:2]
-    kept = {q: {} for q in ("s", *sorted({"u", "v"} & set(record)))}  # type: dict[str, dict[str, npt.NDArray[Any]]]
-    for layer in plan.layers:
-        for quantity, arrays in kept.items():
-            dtype = np.uint8 if quantity == "s" else np.int32
-            arrays[layer.population.name] = np.empty((steps, samples, layer.population.size), dtype=dtype)
-    counts = np.zeros((len(plan.layers), 2), dtype=np.int64)
+    kept = _storage(plan, (steps, samples), record)
+    counts = dict.fromkeys(kept["s"], (0, 0))
     extent = fit(plan, device, (samples, steps), payloads, record)
     for part, session in _sessions(engine, extent, samples):
         for at in range(0, steps, extent.window):
@@ -75,11 +55,13 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
             for port in plan.ports:
                 session.load(port, _uploaded(spikes[port.name][part, rows], device))
             session.advance(rows.stop - rows.start)
-            _download(session, plan, kept, rows, part)
-        counts += np.array(list(session.counts().values()), dtype=np.int64)
-    names = [layer.population.name for layer in plan.layers]
+            _download(session, kept, rows, part)
+        if session.largest_sent() > plan.exact_payload:
+            return golden.run(network, spikes, record)
+        counts = {name: (counts[name][0] + a, counts[name][1] + b) for name, (a, b) in session.counts().items()}
     arranged = {
-        q: {p.name: _in_torch_order(arrays[p.name], p) for p in network.populations} for q, arrays in kept.items()
+        quantity: {p.name: _in_torch_order(arrays[p.name], p) for p in network.populations if p.name in arrays}
+        for quantity, arrays in kept.items()
     }
     return Recording(
         samples=samples,
@@ -88,12 +70,25 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
         outputs=network.outputs,
         backend="cuda",
         versions={"numpy": np.__version__, **device.versions},
-        u=arranged.get("u", {}),
-        v=arranged.get("v", {}),
+        u=arranged["u"],
+        v=arranged["v"],
         inputs=dict(spikes),
-        wraps={name: int(count) for name, count in zip(names, counts[:, 0], strict=True)},
-        clips={name: int(count) for name, count in zip(names, counts[:, 1], strict=True)},
+        wraps={name: wraps for name, (wraps, _) in counts.items()},
+        clips={name: clips for name, (_, clips) in counts.items()},
+        readouts=network.readouts,
     )
+
+
+def _storage(plan: Plan, extent: tuple[int, int], record: Collection[str]) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    """Return arrays [steps, samples, size] by quantity and population: v of read-outs always."""
+    kept: dict[str, dict[str, npt.NDArray[Any]]] = {"s": {}, "u": {}, "v": {}}
+    for layer in plan.layers:
+        name, graded = layer.population.name, layer.population.neuron.graded
+        wanted = {"s": True, "u": "u" in record, "v": "v" in record or name in plan.readouts}
+        for quantity in (q for q, yes in wanted.items() if yes):
+            dtype = np.uint8 if quantity == "s" and not graded else np.int32
+            kept[quantity][name] = np.empty((*extent, layer.population.size), dtype=dtype)
+    return kept
 
 
 def engine_of(network: Network) -> Engine:
@@ -102,8 +97,10 @@ def engine_of(network: Network) -> Engine:
     from neurodeploy.targets.emulator.cuda.session import start
 
     if network not in _ENGINES:
-        device = open_device()
-        _ENGINES[network] = start(planned(network), device, selftest.approved(device))
+        device, plan = open_device(), planned(network)
+        if not all(layer.model.plain for layer in plan.layers):
+            selftest.models_hold(device)
+        _ENGINES[network] = start(plan, device, selftest.approved(device))
     return _ENGINES[network]
 
 
@@ -152,16 +149,13 @@ def _uploaded(values: Spikes, device: Device) -> Tensor:
     return torch.from_numpy(np.require(values, requirements=["C", "W"])).to(device.name)
 
 
-def _download(
-    session: Session, plan: Plan, kept: Mapping[str, dict[str, npt.NDArray[Any]]], rows: slice, part: slice
-) -> None:
+def _download(session: Session, kept: Mapping[str, dict[str, npt.NDArray[Any]]], rows: slice, part: slice) -> None:
     """Copy what the steps just run left on the device into the arrays of the recording."""
     steps = rows.stop - rows.start
-    for layer in plan.layers:
-        name = layer.population.name
+    for name in kept["s"]:
         u, v = session.kept(name, steps)
         for quantity, tensor in (("s", session.spikes(name, steps)), ("u", u), ("v", v)):
-            if quantity in kept and tensor is not None:
+            if name in kept[quantity] and tensor is not None:
                 kept[quantity][name][rows, part] = tensor.cpu().numpy()
 
 

@@ -7,7 +7,8 @@ of several digits. What fails is not used: the next way takes its place, with a 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,21 +16,24 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neurodeploy import neuron
+from neurodeploy import dynamics
 from neurodeploy.errors import BackendError
 from neurodeploy.network import Convolution, Dense, Network, Population, Port, Projection
-from neurodeploy.neurons import Lif
+from neurodeploy.neurons import Lif, Neuron, Resonator, SigmaDelta
 from neurodeploy.state import State
 from neurodeploy.targets.emulator import golden
-from neurodeploy.targets.emulator.cuda import lif, synapses
+from neurodeploy.targets.emulator.cuda import synapses, update
 from neurodeploy.targets.emulator.cuda.device import Device
-from neurodeploy.targets.emulator.cuda.plan import Layer, channel_last, digits, make_plan
+from neurodeploy.targets.emulator.cuda.plan import make_plan
+from neurodeploy.targets.emulator.cuda.weights import channel_last, digits
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Int64 = npt.NDArray[np.int64]
 
+#: Neurons and steps of the check of a neuron model.
+_CELLS, _STEPS = 700, 11
 #: Way -> what is said when it fails. The last one must not.
 WAYS = {
     "matrix": "torch._int_mm is not exact here: large dense layers use the Triton kernel",
@@ -122,41 +126,76 @@ def _sum_equal(
 
 
 def _neurons_equal(_way: str, device: Device) -> bool:
-    """Return whether neurons at the edges of their range step as the golden model does."""
+    """Return whether plain neurons at the edges of their range step as the golden model does, in 32 and in 64 bits."""
     rng = np.random.default_rng(21)
-    cells, steps = 700, 11
+    start = {name: rng.integers(-(1 << 23) + 1, 1 << 23, _CELLS) for name in ("u", "v")}
+    return all(_steps_equal(device, _lif(rng), start, wide=wide) for wide in (False, True))
+
+
+@cache
+def models_hold(device: Device) -> None:
+    """Check the kernel of the neuron models beyond the plain one.
+
+    Raises
+    ------
+    BackendError : it differs from their golden models.
+    """
+    rng = np.random.default_rng(22)
+    size, angle = _CELLS, rng.uniform(0, 6, _CELLS)
+    lower = rng.choice([-900, -3, 0], size)
+    bias = rng.integers(-300, 300, size)
+    models = (
+        replace(_lif(rng), lower_threshold=lower, reset="subtract", refractory=2),
+        replace(_lif(rng), lower_threshold=lower),
+        SigmaDelta(rng.choice([0, 3, 50], size), bias, cumulative_error=True, spike_exponent=6, state_exponent=6),
+        SigmaDelta(rng.choice([0, 3, 50], size), stage="delta", spike_exponent=6),
+        Resonator(rng.choice([1, 20000], size), (4000 * np.sin(angle)).astype(int), (4000 * np.cos(angle)).astype(int)),
+        Resonator(np.array(300), np.array(-1000), np.array(3800), kind="izhikevich"),
+    )
+    if not all(_steps_equal(device, model, {}, wide=True) for model in models):
+        raise BackendError(
+            f"device {device.title}",
+            "the kernel of other neuron models differs from the golden ones",
+            "run with --device cpu",
+        )
+
+
+def _lif(rng: np.random.Generator) -> Lif:
     decays = np.array([0, 1, 7, 1024, 3071, 4095, 4096])
-    model = Lif(
-        threshold=rng.choice([0, 1, 300, 131071], cells),
-        current_decay=rng.choice(decays, cells),
-        voltage_decay=rng.choice(decays, cells),
-        bias=rng.integers(-4095, 4096, cells),
+    return Lif(
+        threshold=rng.choice([0, 1, 300, 131071], _CELLS),
+        current_decay=rng.choice(decays, _CELLS),
+        voltage_decay=rng.choice(decays, _CELLS),
+        bias=rng.integers(-4095, 4096, _CELLS),
         bias_exponent=7,
     )
-    network = Network((Port("in", (1,)),), (Population("out", (cells,), model, 1),), (), ("out",))
-    layer = make_plan(network).layers[0]
-    a = rng.integers(-(1 << 18), 1 << 18, (steps, cells))
-    start = rng.integers(-(1 << 23) + 1, 1 << 23, (2, cells))
-    return all(_steps_equal(device, layer, model, a, start, wide=wide) for wide in (False, True))
 
 
-def _steps_equal(device: Device, layer: Layer, model: Lif, a: Int64, start: Int64, *, wide: bool) -> bool:
+def _steps_equal(device: Device, model: Neuron, start: Mapping[str, Int64], *, wide: bool) -> bool:
+    """Return whether a population of this model steps as its golden model does, from zero but for ``start``."""
+
     def on_device(values: Int64, dtype: torch.dtype) -> Tensor:
         return torch.from_numpy(values.copy()).to(device.name, dtype)
 
-    steps, cells = a.shape
-    states = on_device(np.concatenate([start, np.zeros_like(start)]), torch.int64 if wide else torch.int32)
-    s = torch.empty(steps, 1, cells, dtype=torch.int8, device=device.name)
-    kept = tuple(torch.empty(steps, 1, cells, dtype=torch.int32, device=device.name) for _ in range(2))
-    tables = lif.load(layer, device, wide=wide)
-    lif.advance(tables, on_device(a[:, None], torch.int32), s, states, kept, device)
-    state: State = {"u": start[0], "v": start[1], "frozen": np.zeros_like(start[0])}
-    wraps = clips = 0
-    equal = True
-    for t in range(steps):
-        result = neuron.step(model, state, a[t][None])
+    population = Population("out", (_CELLS,), model, 1)
+    layer = make_plan(Network((Port("in", (1,)),), (population,), (), ("out",))).layers[0]
+    a = np.random.default_rng(23).integers(-(1 << 18), 1 << 18, (2, _STEPS, _CELLS))
+    rows = np.zeros((update.state_rows(layer), _CELLS), dtype=np.int64)
+    for row, name in zip(rows, model.states, strict=False):
+        row += start.get(name, 0)
+    states = on_device(rows, torch.int64 if wide else torch.int32)
+    s = torch.empty(_STEPS, 1, _CELLS, dtype=torch.int32 if layer.model.loud else torch.int8, device=device.name)
+    kept_u, kept_v = (torch.empty(_STEPS, 1, _CELLS, dtype=torch.int32, device=device.name) for _ in range(2))
+    first, second = (on_device(part[:, None], torch.int32) for part in a)
+    time = (torch.zeros(1, dtype=torch.int32, device=device.name), 0)
+    update.advance(update.load(layer, 0, device, wide=wide), (first, second), s, states, (kept_u, kept_v), time, device)
+    state: State = {name: np.zeros(_CELLS, dtype=np.int64) + start.get(name, 0) for name in model.states}
+    counted, equal = np.zeros(2, dtype=np.int64), True
+    for t in range(_STEPS):
+        result = dynamics.step(population, state, a[: model.inputs, t])
         state = result.state
-        wraps, clips = wraps + int(result.wrapped.sum()), clips + int(result.clipped.sum())
-        found = [tensor[t, 0].cpu().numpy() for tensor in (*kept, s)]
-        equal &= all((one == other).all() for one, other in zip(found, (state["u"], state["v"], result.s), strict=True))
-    return equal and states[2:].sum(dim=1).tolist() == [wraps, clips]
+        counted += [result.wrapped.sum(), result.clipped.sum()]
+        wanted = (*(state[name].astype(np.int32) for name in model.recorded), result.s)
+        found = [tensor[t, 0].cpu().numpy() for tensor in (kept_u, kept_v, s)]
+        equal &= all((one == other).all() for one, other in zip(found, wanted, strict=True))
+    return bool(equal) and states[-2:].sum(dim=1).tolist() == counted.tolist()

@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from neurodeploy.fixedpoint import INPUT_LIMIT
 from neurodeploy.network import Population, Port
-from neurodeploy.targets.emulator.cuda import lif, synapses
+from neurodeploy.targets.emulator.cuda import synapses, update
 from neurodeploy.targets.emulator.cuda.device import Device
-from neurodeploy.targets.emulator.cuda.plan import Group, Layer, Plan, digits_of
+from neurodeploy.targets.emulator.cuda.plan import Group, Layer, Plan
+from neurodeploy.targets.emulator.cuda.weights import digits_of
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    Sums = tuple[Tensor | None, Tensor | None]
 
 #: Sessions an engine keeps, with their buffers and graphs.
 _KEPT = 2
@@ -80,8 +84,13 @@ def start(plan: Plan, device: Device, approved: Collection[str]) -> Engine:
 def bytes_per_step(plan: Plan, extent: Extent) -> int:
     """Return how many bytes a sample takes on the device for every step of the window."""
     ports = sum(_size(port) * digits_of(dict(extent.payloads).get(port.name, 1)) for port in plan.ports)
-    each = 1 + 4 + 4 * extent.keep_u + 4 * extent.keep_v
-    return ports + each * sum(layer.population.size for layer in plan.layers)
+    each = 4 + 4 * extent.keep_u + 4 * extent.keep_v
+    total = ports
+    for layer in plan.layers:
+        sent = 4 + digits_of(INPUT_LIMIT) if layer.model.loud else 1
+        inputs = layer.population.neuron.inputs
+        total += layer.population.size * (sent + each * inputs)
+    return total
 
 
 def largest_part(plan: Plan) -> int:
@@ -101,30 +110,38 @@ class Session:
 
     def __init__(self, engine: Engine, extent: Extent) -> None:
         self.engine, self.extent = engine, extent
-        self._payloads = dict(extent.payloads)
         plan, name = engine.plan, engine.device.name
         samples, window = extent.samples, extent.window
-        self._parts: dict[str, Tensor] = {}
+        self._payloads = dict(extent.payloads) | dict.fromkeys(plan.loud, max(plan.exact_payload, 1))
+        largest = dict(extent.payloads) | dict.fromkeys(plan.loud, INPUT_LIMIT)
         parts: list[Port | Population] = [*plan.ports, *(layer.population for layer in plan.layers)]
-        for part in parts:
-            shape = (digits_of(self._payloads.get(part.name, 1)), plan.history[part.name] + window, samples)
-            self._parts[part.name] = torch.zeros(*shape, _size(part), dtype=torch.int8, device=name)
-        self._tables, self._states, self._kept = {}, {}, {}
+        self._parts = {
+            part.name: torch.zeros(
+                digits_of(largest.get(part.name, 1)), plan.history[part.name] + window, samples, _size(part),
+                dtype=torch.int8, device=name,
+            )
+            for part in parts
+        }  # fmt: skip
+        self._tables, self._states, self._kept, self._sent = {}, {}, {}, {}
         for layer in plan.layers:
             population, wide = layer.population, layer.wide(self._payloads)
-            self._tables[population.name] = lif.load(layer, engine.device, wide=wide)
-            dtype = torch.int64 if wide else torch.int32
-            self._states[population.name] = torch.zeros(4, samples * population.size, dtype=dtype, device=name)
-            self._kept[population.name] = tuple(
-                torch.empty(window, samples, population.size, dtype=torch.int32, device=name) if wanted else None
-                for wanted in (extent.keep_u, extent.keep_v)
-            )
+            shape, dtype = (window, samples, population.size), torch.int64 if wide else torch.int32
+            wanted = (extent.keep_u, extent.keep_v or population.name in plan.readouts)
+            self._tables[population.name] = update.load(layer, plan.interval, engine.device, wide=wide)
+            cells = samples * population.size
+            self._states[population.name] = torch.zeros(update.state_rows(layer), cells, dtype=dtype, device=name)
+            u, v = (torch.empty(shape, dtype=torch.int32, device=name) if one else None for one in wanted)
+            self._kept[population.name] = (u, v)
+            if layer.model.loud:
+                self._sent[population.name] = torch.zeros(shape, dtype=torch.int32, device=name)
+        self._peak = torch.zeros(1, dtype=torch.int64, device=name)
+        self._clock = torch.zeros(1, dtype=torch.int32, device=name)
         self._runs = 0
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def clear(self) -> None:
         """Forget all state, as before a sample's first step."""
-        for tensor in (*self._parts.values(), *self._states.values()):
+        for tensor in (*self._parts.values(), *self._states.values(), self._peak, self._clock):
             tensor.zero_()
 
     def load(self, port: Port, values: Tensor) -> None:
@@ -132,17 +149,12 @@ class Session:
         history, target = self.engine.plan.history[port.name], self._parts[port.name]
         steps = values.shape[1]
         order = (1, 0, 3, 4, 2) if len(port.shape) == 3 else (1, 0, *range(2, values.ndim))
-        rest = values.permute(order).reshape(steps, len(values), -1)
-        if len(target) > 1:
-            rest = rest.to(torch.int64)
-        for digit in target[:-1]:
-            low = ((rest + 128) & 255) - 128
-            digit[history : history + steps].copy_(low)
-            rest = (rest - low) >> 8
-        target[-1, history : history + steps].copy_(rest)
+        _split(values.permute(order).reshape(steps, len(values), -1), target[:, history : history + steps])
 
     def spikes(self, name: str, steps: int) -> Tensor:
-        """Return the spikes of the steps just run, int8 [steps, samples, size], until the next window."""
+        """Return what was sent in the steps just run, int8 or int32 [steps, samples, size], until the next window."""
+        if name in self._sent:
+            return self._sent[name][:steps]
         history = self.engine.plan.history[name]
         return self._parts[name][0, history : history + steps]
 
@@ -153,8 +165,12 @@ class Session:
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return population -> wraps and clips since :meth:`clear`."""
-        counted = {name: states[2:].sum(dim=1, dtype=torch.int64).tolist() for name, states in self._states.items()}
+        counted = {name: states[-2:].sum(dim=1, dtype=torch.int64).tolist() for name, states in self._states.items()}
         return {name: (wraps, clips) for name, (wraps, clips) in counted.items()}
+
+    def largest_sent(self) -> int:
+        """Return the largest payload that one population sent to another since :meth:`clear`, 1 at least."""
+        return max(1, int(self._peak.item()))
 
     def advance(self, steps: int) -> None:
         """Run the steps that were loaded; a full window from its second time on, as one graph."""
@@ -187,57 +203,80 @@ class Session:
         for name, history in self.engine.plan.history.items():
             if history:
                 self._parts[name][:, :history] = self._parts[name][:, steps : steps + history].clone()
+        self._clock += steps
 
     def _run_layer(self, layer: Layer, steps: int) -> None:
-        sums = self._sums(layer, steps, steps)
-        self._add(layer, sums, slice(0, steps), range(len(layer.synapses)), first=True)
+        sums = self._buffers(layer, steps, steps)
+        self._add(layer, sums, slice(0, steps), range(len(layer.synapses)), [True, True])
         self._neurons(layer, sums, slice(0, steps))
 
     def _run_loop(self, group: Group, steps: int) -> None:
         """Sum what comes from outside the group for all steps, and the rest block by block."""
-        sums, inner = {}, {}
+        sums, inner, untouched = {}, {}, {}
         for layer in group.layers:
             name = layer.population.name
-            inside = [synapse.source in group.names for synapse in layer.synapses]
-            outer = [i for i, within in enumerate(inside) if not within]
+            inside = [one.source in group.names for one in layer.synapses]
             inner[name] = [i for i, within in enumerate(inside) if within]
-            sums[name] = self._sums(layer, steps, group.block)
-            self._add(layer, sums[name], slice(0, steps), outer, first=True)
+            untouched[name] = [True, True]
+            sums[name] = self._buffers(layer, steps, group.block)
+            outer = [i for i, within in enumerate(inside) if not within]
+            self._add(layer, sums[name], slice(0, steps), outer, untouched[name])
         for at in range(0, steps, group.block):
             rows = slice(at, min(at + group.block, steps))
             for layer in group.layers:
                 name = layer.population.name
-                only = len(inner[name]) == len(layer.synapses)
-                self._add(layer, sums[name], rows, inner[name], first=only)
+                self._add(layer, sums[name], rows, inner[name], list(untouched[name]))
                 self._neurons(layer, sums[name], rows)
 
-    def _sums(self, layer: Layer, steps: int, block: int) -> Tensor | None:
-        """Return an uninitialised buffer for a layer's sums: 16 bits where they fit and no sum is shared."""
-        if not layer.synapses:
-            return None
-        engine, frames = self.engine, block * self.extent.samples
+    def _buffers(self, layer: Layer, steps: int, block: int) -> Sums:
+        """Return uninitialised sums for each input of a layer: in 16 bits where they fit and no sum is shared."""
+        engine, lengths = self.engine, {steps * self.extent.samples, block * self.extent.samples}
         loaded = engine.loaded[layer.population.name]
-        lengths = {frames, steps * self.extent.samples}
         shared = any(synapses.splits(one, n, engine.device) > 1 for one in loaded for n in lengths)
         narrow = layer.bound(self._payloads) <= _INT16 and not shared
         shape = (steps, self.extent.samples, layer.population.size)
-        return torch.empty(shape, dtype=torch.int16 if narrow else torch.int32, device=engine.device.name)
+        driven = {one.part for one in layer.synapses}
+        first, second = (
+            torch.empty(shape, dtype=torch.int16 if narrow else torch.int32, device=engine.device.name)
+            if part in driven
+            else None
+            for part in range(2)
+        )
+        return first, second
 
-    def _add(self, layer: Layer, sums: Tensor | None, rows: slice, which: Collection[int], *, first: bool) -> None:
-        """Add what some of a layer's synapses deliver in some steps."""
+    def _add(self, layer: Layer, sums: Sums, rows: slice, which: Collection[int], untouched: list[bool]) -> None:
+        """Add what some of a layer's synapses deliver in some steps, over what is in inputs as yet untouched."""
         engine = self.engine
         for i in which:
-            assert sums is not None
             synapse = layer.synapses[i]
+            total = sums[synapse.part]
+            assert total is not None
             begin = engine.plan.history[synapse.source] - synapse.lag
             x = self._parts[synapse.source][:, begin + rows.start : begin + rows.stop]
-            loaded = engine.loaded[layer.population.name][i]
-            synapses.add(loaded, x, sums[rows], first=first, device=engine.device, approved=engine.approved)
-            first = False
+            loaded, first = engine.loaded[layer.population.name][i], untouched[synapse.part]
+            synapses.add(loaded, x, total[rows], first=first, device=engine.device, approved=engine.approved)
+            untouched[synapse.part] = False
 
-    def _neurons(self, layer: Layer, sums: Tensor | None, rows: slice) -> None:
+    def _neurons(self, layer: Layer, sums: Sums, rows: slice) -> None:
         name, device = layer.population.name, self.engine.device
         history = self.engine.plan.history[name]
-        s = self._parts[name][0, history + rows.start : history + rows.stop]
-        kept = tuple(None if tensor is None else tensor[rows] for tensor in self._kept[name])
-        lif.advance(self._tables[name], None if sums is None else sums[rows], s, self._states[name], kept, device)
+        part = self._parts[name][:, history + rows.start : history + rows.stop]
+        loud = self._sent.get(name)
+        s = part[0] if loud is None else loud[rows]
+        first, second = (None if one is None else one[rows] for one in sums)
+        u, v = (None if one is None else one[rows] for one in self._kept[name])
+        time = (self._clock, rows.start)
+        update.advance(self._tables[name], (first, second), s, self._states[name], (u, v), time, device)
+        if name in self.engine.plan.loud:
+            _split(s, part)
+            self._peak.copy_(torch.maximum(self._peak, s.to(torch.int64).abs().amax()))
+
+
+def _split(values: Tensor, digits: Tensor) -> None:
+    """Write integers as int8 digits, ``sum digits[i] * 256^i``."""
+    rest = values if len(digits) == 1 else values.to(torch.int64)
+    for digit in digits[:-1]:
+        low = ((rest + 128) & 255) - 128
+        digit.copy_(low)
+        rest = (rest - low) >> 8
+    digits[-1].copy_(rest)

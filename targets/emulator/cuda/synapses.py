@@ -1,4 +1,4 @@
-"""Sums of synapses on the device: three ways that are all exact, and the choice among them.
+"""Sums of synapses on the device: ways that are all exact, and the choice among them.
 
 ==========  ==========================================================================  ==============================
 way         how                                                                         exact because
@@ -6,6 +6,7 @@ way         how                                                                 
 ``matrix``  ``torch._int_mm``: the vendor's int8 matrix product; large dense layers     8-bit factors, 32-bit sums
 ``tiles``   :func:`kernels.sums`, int8 tensor cores; convolutions and the rest          the same
 ``double``  float64 matrix products, one kernel tap at a time; where ``tiles`` fails    every partial sum is below 2^53
+``rows``    ``torch.index_add_``, synapse by synapse; sparse rows of a huge matrix      32-bit integers
 ==========  ==========================================================================  ==============================
 """
 
@@ -21,13 +22,15 @@ import torch
 
 from neurodeploy.targets.emulator.cuda import kernels
 from neurodeploy.targets.emulator.cuda.device import Device
-from neurodeploy.targets.emulator.cuda.plan import Geometry, Synapse
+from neurodeploy.targets.emulator.cuda.weights import Geometry, Synapse
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 #: The matrix way pays off from this many weights on, and takes no fewer rows.
 _MATRIX_WEIGHTS, _MATRIX_ROWS = 1 << 16, 17
+#: Products that sparse rows are formed of at a time.
+_PORTION = 1 << 26
 #: Rows of a tile where there are enough to fill the device, and where not.
 _TALL, _SHORT = 128, 16
 #: Rows of a tile under the interpreter, where an operation costs the same whatever its size.
@@ -45,6 +48,7 @@ class Loaded:
     weight : int8 [digits, groups, outs, fan-in].
     blocks : int8 [digits, groups, outs, rounds * depth], the same in the order of the kernel's rounds.
     table : int32 [3, rounds * depth or rounds], see :func:`kernels.sums`.
+    sparse : int64 [3, synapses], as the synapse has it.
     """
 
     synapse: Synapse
@@ -54,11 +58,15 @@ class Loaded:
     weight: Tensor
     blocks: Tensor
     table: Tensor
+    sparse: Tensor | None = None
 
 
 def load(synapse: Synapse, device: Device) -> Loaded:
     """Return the synapse with its weights on the device."""
     geometry = synapse.geometry
+    if synapse.sparse is not None:
+        none = torch.zeros(*synapse.digits.shape, dtype=torch.int8, device=device.name)
+        return Loaded(synapse, False, 0, 0, none, none, none, torch.from_numpy(synapse.sparse).to(device.name))
     flat = geometry.channels < 16 and geometry.fan_in > geometry.channels
     depth = _depth(geometry, flat)
     per_tap = -(-(geometry.fan_in if flat else geometry.channels) // depth)
@@ -115,6 +123,8 @@ def cut(loaded: Loaded, rows: int, device: Device) -> Tile:
 def way(loaded: Loaded, payload_digits: int, frames: int, approved: Collection[str]) -> str:
     """Return by which of the ways, of those that this device computes exactly, the synapse is summed."""
     geometry = loaded.synapse.geometry
+    if loaded.sparse is not None:
+        return "rows"
     single = geometry.dense and len(loaded.weight) == payload_digits == 1 and frames >= _MATRIX_ROWS
     aligned = geometry.channels % 8 == 0 and geometry.outs % 8 == 0
     large = geometry.channels * geometry.outs >= _MATRIX_WEIGHTS
@@ -137,6 +147,8 @@ def add(
     exponent, frames = loaded.synapse.exponent, x.shape[1] * x.shape[2]
     chosen = way(loaded, len(x), frames, approved)
     products = _products(len(loaded.weight), len(x))
+    if chosen == "rows":
+        return _combine(out, _rows(loaded, x, frames), exponent, first=first)
     if chosen == "double":
         return _combine(out, _double(loaded, x, frames), exponent, first=first)
     if chosen == "matrix":
@@ -155,6 +167,8 @@ def add(
 def splits(loaded: Loaded, frames: int, device: Device) -> int:
     """Return among how many programs one sum is shared; more than 1 needs int32 sums."""
     geometry = loaded.synapse.geometry
+    if loaded.sparse is not None:
+        return 1
     tile = cut(loaded, frames * geometry.out_height * geometry.out_width, device)
     return tile.splits if loaded.synapse.exponent >= 0 else 1
 
@@ -198,6 +212,20 @@ def _tiles(
         g.channels, g.height, g.width, g.outs, g.out_height, g.out_width, g.groups, *g.stride, *g.padding,
         FLAT=loaded.flat, MODE=mode, ROWS=tile.rows, COLUMNS=tile.columns, DEPTH=loaded.depth,
     )  # fmt: skip
+
+
+def _rows(loaded: Loaded, x: Tensor, frames: int) -> Tensor:
+    """Return int32 sums of sparse rows, a portion of the frames at a time."""
+    assert loaded.sparse is not None
+    targets, sources, weights = loaded.sparse
+    values = x[0].reshape(frames, -1).to(torch.int32)
+    for i, digit in enumerate(x[1:], start=1):
+        values += digit.reshape(frames, -1).to(torch.int32) << (8 * i)
+    total = torch.zeros(frames, loaded.synapse.geometry.outs, dtype=torch.int32, device=x.device)
+    portion = max(1, _PORTION // max(1, len(weights)))
+    for part in (slice(at, at + portion) for at in range(0, frames, portion)):
+        total[part].index_add_(1, targets, values[part][:, sources] * weights.to(torch.int32))
+    return total
 
 
 def _double(loaded: Loaded, x: Tensor, frames: int) -> Tensor:
