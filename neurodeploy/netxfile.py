@@ -39,6 +39,13 @@ def host_driven(network: Network) -> bool:
     return "transform" in _facts(network)
 
 
+def netx_notes(network: object) -> list[str]:
+    """Return what the reader of a netx file noted: what lava-dl ignores in it, or would not run as written."""
+    if isinstance(network, NetxFile):
+        return netx_notes(network.network)
+    return list(network.provenance["notes"]) if isinstance(network, Network) and _facts(network) else []
+
+
 def _facts(network: Network) -> Mapping[str, Any]:
     facts: Mapping[str, Any] = network.provenance.get("netx", {})
     return facts

@@ -11,6 +11,7 @@ it. What a chip does stands beside them as ``synops_hw``. Every figure is per sa
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import UsageError
-from neurodeploy.network import Convolution, Network, Projection, Sparse, stored_weights
+from neurodeploy.network import Connection, Convolution, Network, Projection, Sparse, stored_weights
 from neurodeploy.recording import Recording
 from neurodeploy.tiling import Counts, Tiling, fan_of, spatial_axes
 
@@ -39,7 +40,8 @@ class NeuroBench:
     Attributes
     ----------
     footprint : bytes of weights, each in the whole bytes its bits take, and of neuron parameters.
-    connection_sparsity : share of weights that are zero, those that convolutions share counted once.
+    connection_sparsity : share of weights that are zero, those that convolutions share counted once; what a sparse
+        connection leaves out is zero.
     activation_sparsity : share of neuron-steps without a spike; ports are inputs and do not count.
     membrane_updates : None where the recording has no potentials.
     synops_hw : what the chip does, weights and places of zero weight included.
@@ -79,16 +81,17 @@ def neurobench(network: Network, recording: Recording, *, batch: int = 1) -> Neu
         shape = network.by_name[projection.target].shape
         extents = shape if isinstance(projection.connection, Convolution) else (int(np.prod(shape)),)
         every = fan_of(projection, network.by_name[projection.source].shape, Tiling(extents, extents)).fan_out()
-        dense += int(every.sum()) * recording.steps
+        sparse = isinstance(projection.connection, Sparse)
+        dense += (_places(projection.connection) if sparse else int(every.sum())) * recording.steps
         hardware += int(np.count_nonzero(inputs, axis=(0, 1)) @ every)
-    weights = [stored_weights(projection.connection) for projection in network.projections]
-    zeros = sum(int(np.count_nonzero(weight == 0)) for weight in weights)
+    places = sum(_places(projection.connection) for projection in network.projections)
+    used = sum(int(np.count_nonzero(stored_weights(p.connection))) for p in network.projections)
     spikes = [recording.spikes[population.name] for population in network.populations]
-    fired, places = sum(int(np.count_nonzero(s)) for s in spikes), sum(s.size for s in spikes)
+    fired, updates = sum(int(np.count_nonzero(s)) for s in spikes), sum(s.size for s in spikes)
     return NeuroBench(
         footprint(network),
-        zeros / max(sum(weight.size for weight in weights), 1),
-        (places - fired) / max(places, 1),
+        (places - used) / max(places, 1),
+        (updates - fired) / max(updates, 1),
         SynapticOperations(float(dense), macs / recording.samples, acs / recording.samples),
         membrane_updates(network, recording),
         hardware / recording.samples,
@@ -99,6 +102,11 @@ def footprint(network: Network) -> int:
     """Return the bytes of weights, in the whole bytes of their bits, and of the neurons' parameters, as stored."""
     weights = sum(int(stored_weights(p.connection).size) * -(-p.weight_bits // 8) for p in network.projections)
     return weights + sum(part.nbytes for p in network.populations for part in p.neuron.arrays.values())
+
+
+def _places(connection: Connection) -> int:
+    """Return the weights a layer of PyTorch would hold: of a sparse connection those between any two ends."""
+    return math.prod(connection.shape) if isinstance(connection, Sparse) else connection.weight.size
 
 
 def reached_weights(network: Network, projection: Projection) -> Counts:

@@ -33,6 +33,12 @@ def _emulator() -> Runner:
     return run
 
 
+def _cuda() -> Runner:
+    from neurodeploy.targets.emulator.cuda.run import run
+
+    return run
+
+
 def _golden() -> Runner:
     from neurodeploy.targets.emulator.golden import run
 
@@ -45,14 +51,14 @@ def _lava() -> Runner:
     return run
 
 
-def _onnx() -> Runner:
-    from neurodeploy.targets.onnxruntime import run
+def _netx() -> Runner:
+    from neurodeploy.targets.lava.netx_run import run
 
     return run
 
 
-def _netx() -> Runner:
-    from neurodeploy.targets.lava.netx_run import run
+def _onnx() -> Runner:
+    from neurodeploy.targets.onnxruntime import run
 
     return run
 
@@ -68,8 +74,8 @@ BACKENDS: dict[str, tuple[Callable[[], Runner], type[Simulated]]] = {
     "emulator": (_emulator, Network),
     "golden": (_golden, Network),
     "lava": (_lava, Network),
-    "onnx": (_onnx, Network),
     "netx": (_netx, NetxFile),
+    "onnx": (_onnx, Network),
     "float": (_float, Graph),
 }
 
@@ -80,12 +86,16 @@ _VALUES: dict[type[Simulated], tuple[str, str]] = {
     Graph: ("a float graph", "give the float .nir it was made from"),
 }
 
+#: Device -> what loads the runner of the backend "emulator" there.
+DEVICES: dict[str, Callable[[], Runner]] = {"cpu": _emulator, "cuda": _cuda}
+
 
 def simulate(
     network: Simulated,
     spikes: Spikes | Mapping[str, Spikes],
     backend: str = "emulator",
     record: Collection[str] = ("s",),
+    device: str = "cpu",
 ) -> Recording:
     """Simulate ``network`` on ``spikes`` and return what was recorded.
 
@@ -95,10 +105,12 @@ def simulate(
     spikes : integer [samples, steps, *shape]; a mapping port -> array where there are several ports.
     backend : a key of :data:`BACKENDS`. All integer backends agree bit for bit.
     record : any of "s", "u", "v"; spikes are always recorded.
+    device : a key of :data:`DEVICES`, for the backend "emulator"; the others run on the CPU.
 
     Raises
     ------
-    UsageError : unknown backend or quantity, or a backend that does not execute this value.
+    UsageError : unknown backend, device or quantity, or a backend that does not execute this value, or not there.
+    BackendMissing : the backend is not installed, or the device not there.
     InputError : spikes that do not fit the ports, hold NaN, fractions or nothing.
     """
     if backend not in BACKENDS:
@@ -106,6 +118,12 @@ def simulate(
     if unknown := set(record) - set(QUANTITIES):
         raise UsageError("--record", f"{sorted(unknown)} cannot be recorded", f"any of {', '.join(QUANTITIES)}")
     load, executes = BACKENDS[backend]
+    if device not in DEVICES:
+        raise UsageError("--device", f"{device!r} is none", f"one of {', '.join(DEVICES)}")
+    if device != "cpu" and load is not _emulator:
+        raise UsageError("--device", f"the backend {backend} runs on the CPU alone", "use the backend emulator")
+    if load is _emulator:
+        load = DEVICES[device]
     if not isinstance(network, executes):
         found, (takes, way) = _VALUES[type(network)][0], _VALUES[executes]
         raise UsageError(f"backend {backend}", f"does not run {found} but {takes}", way)

@@ -8,7 +8,7 @@ from neurodeploy.energy import estimate
 from neurodeploy.errors import UsageError
 from neurodeploy.mapping import map_network
 from neurodeploy.matching import match_cores
-from neurodeploy.network import Lif
+from neurodeploy.neurons import Lif
 from neurodeploy.occupancy import Occupancy, allowed_by_kind
 from neurodeploy.targets.chip import load_chip
 from tests.chains import chain, conv, dense, pool

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +24,16 @@ from neurodeploy.fixedpoint import shift
 from neurodeploy.network import Population, Shape
 from neurodeploy.neurons import Lif, Resonator, SigmaDelta
 
-if TYPE_CHECKING:
-    from neurodeploy.export.netx.layers import Notes
-
 #: The loader keeps a bias in 16 bits.
 _BIAS_MAX = (1 << 15) - 1
+
+
+@dataclass
+class Notes:
+    """What the writer changed or cannot keep, and whether it may round a bias."""
+
+    round_bias: bool = False
+    lines: list[str] = field(default_factory=list)
 
 
 def neuron_fields(population: Population, cells: Shape) -> dict[str, Any]:

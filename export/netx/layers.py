@@ -8,13 +8,12 @@ cells before it, so a dense layer before it becomes a convolution too, of (n, 1,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from neurodeploy.errors import Unsupported
-from neurodeploy.export.netx.encode import bias_field, neuron_fields
+from neurodeploy.export.netx.encode import Notes, bias_field, neuron_fields
 from neurodeploy.export.netx.faults import MIXED_RANGE, clipped, fault
 from neurodeploy.export.netx.schema import LOADER, Numbers
 from neurodeploy.export.netx.stages import Stage, matrix, scaled
@@ -25,14 +24,6 @@ Fields = dict[str, Any]
 
 #: Lava's convolution holds kernel size, stride, padding, dilation and groups in signed bytes.
 _GEOMETRY_MAX = 127
-
-
-@dataclass
-class Notes:
-    """What the writer changed or cannot keep, and whether it may round a bias."""
-
-    round_bias: bool = False
-    lines: list[str] = field(default_factory=list)
 
 
 def layers(found: Sequence[Stage], port: Shape, transform: Mapping[str, int], notes: Notes) -> list[Fields]:

@@ -8,7 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from neurodeploy.export.netx.layers import Fields, Notes, layers
+from neurodeploy.export.netx.encode import Notes
+from neurodeploy.export.netx.layers import Fields, layers
 from neurodeploy.export.netx.stages import Stage, stages
 from neurodeploy.files import refuse_existing, replacing
 from neurodeploy.network import Network

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from neurodeploy.conventions import Conventions
     from neurodeploy.energy import Bounds, Estimate
     from neurodeploy.neurobench import NeuroBench
+    from neurodeploy.sanafe.engine import Peer
 
 
 #: Share of a step beyond which a link's messages queue.
@@ -43,6 +44,9 @@ _BUSY = 0.5
 @optimize_option
 @click.option("--neurobench", "with_neurobench", is_flag=True, help="Add NeuroBench's figures, by its definitions.")
 @click.option(
+    "--engine", type=click.Choice(("own", "sanafe")), default="own", show_default=True, help="Ask a peer as well."
+)
+@click.option(
     "--measured", type=float, metavar="SECONDS", help="A measured time of an inference: was the chip waiting?"
 )
 @dt_option
@@ -57,6 +61,7 @@ def command(
     margin: float | None,
     optimize: str,
     with_neurobench: bool,
+    engine: str,
     measured: float | None,
     dt: float | None,
     semantics: str | None,
@@ -68,6 +73,7 @@ def command(
     from neurodeploy.energy import estimate
     from neurodeploy.mapping import map_network, require_fit
     from neurodeploy.neurobench import neurobench
+    from neurodeploy.sanafe.engine import compare_with_sanafe
     from neurodeploy.simulation import simulate
     from neurodeploy.targets.chip import load_chip
 
@@ -80,17 +86,21 @@ def command(
     placement = map_network(loaded, chip, margin=margin, optimize=optimize, rates=rates)
     activity = count_activity(loaded, recording, placement)
     result, others = estimate(activity, placement, chip), conventions(loaded, activity)
+    peer = compare_with_sanafe(loaded, placement, recording, activity) if engine == "sanafe" else None
     host_bound = measured is not None and result.is_host_bound(measured)
     figures = neurobench(loaded, recording) if with_neurobench else None
     if as_json:
         document = {**result.as_dict(), "conventions": vars(others)}
         document |= {"neurobench": figures.as_dict()} if figures else {}
+        document |= {"sanafe": peer.as_dict()} if peer else {}
         print_json(document | ({"host_bound": host_bound} if measured is not None else {}))
         return
     _show(result)
     _show_conventions(others)
     if figures:
         _show_neurobench(figures)
+    if peer:
+        _show_peer(peer)
     if host_bound:
         console().print(f"measured {measured:g} s: the host or its link sets the pace, not the chip")
 
@@ -147,6 +157,22 @@ def _show_neurobench(figures: NeuroBench) -> None:
     table.add_row("membrane updates", f"{figures.membrane_updates:,.1f}")
     table.add_row("on the chip: synops_hw", f"{figures.synops_hw:,.1f}")
     console().print(table)
+
+
+def _show_peer(peer: Peer) -> None:
+    from rich.table import Table
+
+    table = Table("between populations, all samples", title=f"SANA-FE {peer.version} on the same activity")
+    for heading in ("neurodeploy", "SANA-FE"):
+        table.add_column(heading, justify="right")
+    table.add_column("equal")
+    for row in peer.rows:
+        table.add_row(row.name, f"{row.ours:,.10g}", f"{row.theirs:,.10g}", "yes" if row.equal else "no")
+    screen = console()
+    screen.print(table)
+    screen.print(
+        f"its step, messages waiting for each other and neurons taking no time: {_quantity(peer.step_second, 's')}"
+    )
 
 
 def _population_table(result: Estimate) -> Table:

@@ -44,7 +44,7 @@ def _network(network: Network) -> dict[str, Any]:
             "latency": p.latency,
             "parameters": sum(stored_weights(q.connection).size for q in network.into(p.name)),
         }
-        for p in network.order
+        for p in network.populations
     ]
     return {
         "kind": "integer network",

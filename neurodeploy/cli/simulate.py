@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from neurodeploy.recording import Recording
     from neurodeploy.simulation import Simulated
 
-_BACKENDS = ("emulator", "golden", "lava", "onnx", "netx", "float")
+_BACKENDS = ("emulator", "golden", "lava", "netx", "onnx", "float")
+_DEVICES = ("cpu", "cuda")
 
 
 @click.command("simulate")
 @click.argument("net", type=click.Path(path_type=Path))
 @click.option("--input", "data", type=click.Path(path_type=Path), required=True, help="Spikes (.npz).")
 @click.option("--backend", type=click.Choice(_BACKENDS), default="emulator", show_default=True)
+@click.option("--device", type=click.Choice(_DEVICES), default="cpu", show_default=True, help="Where --backend runs.")
 @click.option("--compare", "other", type=click.Choice(_BACKENDS), help="Run this backend too, compare every s, u, v.")
 @click.option("--record", default="s", show_default=True, callback=quantities, help="What to keep: any of s,u,v.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the recording to this .npz.")
@@ -51,6 +53,7 @@ def command(
     net: Path,
     data: Path,
     backend: str,
+    device: str,
     other: str | None,
     record: tuple[str, ...],
     output: Path | None,
@@ -64,7 +67,7 @@ def command(
 
     emulator, golden, lava and onnx execute the integer network and agree bit for bit; netx loads a .net with lava-dl
     itself; float executes the graph. --compare prints 'equal over N cells', or the first (sample, step, population,
-    neuron) that differs with both values, and then exits 1.
+    neuron) that differs with both values, and then exits 1. --device cuda runs the emulator on a GPU.
 
     With --reset-interval, population k, counted from 0, clears its state before its update in every step t, counted
     from 1, in which t and 1+k+K leave the same remainder of R: the schedule of lava-dl's netx.
@@ -76,31 +79,37 @@ def command(
         refuse_existing(output, force=force)
     events = open_events(data, samples)
     wanted = ("s", "u", "v") if other else record
-    recording = _run(net, backend, events, wanted, options)
+    recording, notes = _run(net, backend, events, wanted, options, device)
     comparison = None
     if other is not None:
-        comparison = compare(recording, _run(net, other, events, wanted, options))
+        comparison = compare(recording, _run(net, other, events, wanted, options)[0])
     if output is not None:
         recording.only(record).save(output)
     if as_json:
-        print_json(_document(recording, events, comparison, output))
+        print_json(_document(recording, events, comparison, output) | ({"notes": notes} if notes else {}))
     elif not quiet:
         _show(recording, events, comparison, output)
+        for note in notes:
+            click.echo(f"note: {note}")
     if comparison is not None and not comparison.equal:
         raise click.exceptions.Exit(1)
 
 
-def _run(net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any]) -> Recording:
+def _run(
+    net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any], device: str = "cpu"
+) -> tuple[Recording, list[str]]:
+    """Return the recording, and what the reader of a .net has to say of the file."""
     from neurodeploy.errors import UsageError
+    from neurodeploy.netxfile import netx_notes
     from neurodeploy.simulation import BACKENDS, simulate, with_resets
 
     interval, offset = options["reset_interval"], options["reset_offset"]
     if interval is None and offset is not None:
         raise UsageError("--reset-offset", "shifts a schedule of resets, there is none", "give --reset-interval too")
     network = _OPENERS[BACKENDS[backend][1].__name__](net, options)
-    return simulate(
-        with_resets(network, interval, offset or 0) if interval else network, events.spikes, backend, record
-    )
+    if interval:
+        network = with_resets(network, interval, offset or 0)
+    return simulate(network, events.spikes, backend, record, device), netx_notes(network)
 
 
 def _integer(net: Path, options: dict[str, Any]) -> Simulated:

@@ -114,11 +114,16 @@ def _notes(placement: Placement, hidden: int) -> list[str]:
     routes = placement.expected_routes
     heaviest = max((*routes.links_x.values(), *routes.links_y.values()), default=0)
     notes = [
-        f"{placement.cores_used:,} cores on {placement.chips_used:,} chips of {placement.chip.title}",
+        f"{_cores(placement.cores_used)} on {placement.chips_used:,} of {placement.chip.chips_max:,} chips: "
+        f"{placement.chip.title}",
         f"one spike of every neuron: {routes.hops_x + routes.hops_y:,} hops, {heaviest:,} messages over the busiest "
         f"link in one direction, {routes.crossings:,} messages between chips",
     ]
     return notes + ([f"{hidden:,} further chips are not drawn"] if hidden else [])
+
+
+def _cores(count: int) -> str:
+    return f"{count:,} core" if count == 1 else f"{count:,} cores"
 
 
 def _legend(svg: Element, placement: Placement, notes: list[str], top: float) -> None:
@@ -126,6 +131,6 @@ def _legend(svg: Element, placement: Placement, notes: list[str], top: float) ->
         y = top + index * _ROW
         draw_rect(svg, 0, y, 10, 10, f"c{index % PALETTE}", round_=2)
         share = f"{population.use:.0%} of {population.tightest_limit.replace('_', ' ')}"
-        draw_text(svg, 18, y + 10, f"{population.name}: {population.cores:,} cores, {share}", "label")
+        draw_text(svg, 18, y + 10, f"{population.name}: {_cores(population.cores)}, {share}", "label")
     for index, note in enumerate(notes):
         draw_text(svg, 0, top + (len(placement.populations) + index) * _ROW + 10, note, "value")

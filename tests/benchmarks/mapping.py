@@ -13,7 +13,8 @@ import time
 import numpy as np
 
 from neurodeploy.mapping import map_network
-from neurodeploy.network import Convolution, Lif, Network, Population, Port, Projection
+from neurodeploy.network import Convolution, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 from neurodeploy.targets.chip import load_chip
 from neurodeploy.tiling import ConvolutionFan, Tiling, fan_of
 

@@ -44,6 +44,14 @@ def test_simulate_takes_a_net_and_names_its_layers(run, chain):
     assert set(read_npz(chain / "r.npz")) == {"output", "s/1", "s/2", "v/1", "v/2"}
 
 
+def test_what_lava_dl_would_spoil_is_told(run, chain):
+    netx.write(chain / "s.net", netx.source(5), netx.dense([[0, -128, -2, -64, -6]]))
+    outcome = run("simulate", chain / "s.net", "--input", chain / "a.npz")
+    assert "note: layer 1: lava-dl 0.6.0 would not run it as written: weight[0, 1] is -128" in outcome.out
+    document = json.loads(run("simulate", chain / "s.net", "--input", chain / "a.npz", "--json").out)
+    assert "would run as -127" in document["notes"][0]
+
+
 def test_resets_follow_the_rule_of_netx(run, chain):
     arguments = ("simulate", chain / "a.net", "--input", chain / "a.npz", "--record", "u,v", "-o", chain / "r.npz")
     assert run(*arguments, "--reset-interval", "6", "--reset-offset", "2").code == 0

@@ -7,8 +7,9 @@ import pytest
 
 from neurodeploy.activity import count_activity
 from neurodeploy.mapping import map_network
-from neurodeploy.network import Convolution, Dense, Lif
+from neurodeploy.network import Convolution, Dense, Sparse
 from neurodeploy.neurobench import neurobench
+from neurodeploy.neurons import Lif
 from neurodeploy.simulation import simulate
 from neurodeploy.targets.chip import load_chip
 from tests.chains import chain
@@ -129,3 +130,13 @@ def test_without_potentials_there_are_no_updates_to_count():
     recording = simulate(network, {"in": inputs}, "golden", record=("s",))
     assert neurobench(network, recording).membrane_updates is None
     assert neurobench(network, replace(recording, v=record(network, inputs).v)).membrane_updates > 0
+
+
+def test_sparse_connections_are_counted_as_the_layers_they_stand_for():
+    network, inputs, _ = CASES["mlp"]
+    thin = tuple(replace(p, connection=Sparse.from_dense(p.connection.weight)) for p in network.projections)
+    sparse = replace(network, projections=thin)
+    ours, same = (neurobench(each, record(each, inputs)) for each in (network, sparse))
+    assert replace(same, footprint=0, synops_hw=0.0) == replace(ours, footprint=0, synops_hw=0.0)
+    assert same.footprint < ours.footprint
+    assert same.synops_hw < ours.synops_hw  # the chip stores, and visits, no zero

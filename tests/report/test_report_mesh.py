@@ -77,7 +77,7 @@ def test_names_are_text_whatever_they_hold():
     projection = replace(network.projections[0], target=odd)
     network = replace(network, populations=(population,), projections=(projection,), outputs=(odd,))
     tree = parse(map_network(network, load_chip("loihi2")))
-    assert any(text.startswith("<script>&: 1 cores") for text in texts(tree))
+    assert any(text.startswith("<script>&: 1 core,") for text in texts(tree))
     assert not list(tree.iter("script"))
 
 

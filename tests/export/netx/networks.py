@@ -28,14 +28,14 @@ def chain(port: tuple[int, ...], *steps: tuple[tuple[int, ...], Neuron, Connecti
 
 
 def convolutions() -> Network:
-    """A parameter a channel, a bias a cell, groups, dilation; then dense cells read in torch's order."""
+    """A parameter a channel, others a cell, groups, dilation; then dense cells read in torch's order."""
     rng = np.random.default_rng(1)
     first = Convolution(even(rng, 4, 2, 3, 2), (2, 1), (0, 1))
     shape = first.output_shape((2, 9, 7))
     second = Convolution(even(rng, 6, 2, 2, 1), dilation=(2, 1), groups=2)
     shape2 = second.output_shape(shape)
     channel = rng.integers(0, 4097, (4, 1, 1))
-    cells = lif(rng.integers(200, 600, (4, 1, 1)), channel, channel[::-1], rng.integers(-40, 60, shape))
+    cells = lif(rng.integers(200, 600, (4, 1, 1)), channel, rng.integers(0, 4097, shape), rng.integers(-40, 60, shape))
     return chain(
         (2, 9, 7),
         (shape, cells, first),
