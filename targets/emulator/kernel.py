@@ -1,339 +1,324 @@
-"""The event-driven kernel: one sample after another, step by step, with all state in cache.
+"""The event-driven kernel of plain networks: sample after sample, population by population, a few steps at a time.
 
-Three habits let the compiler vectorise. Every intermediate is cast to int32, because numba widens integer arithmetic to
-64 bits. Inner loops run over slices from 0 or unsigned indices, because an index that might be negative costs a branch.
-Selections are masks. A decay needs no 64-bit product: for k <= 4096, ``|x| * k >> 12`` is
-``(|x| >> 12) * k + ((|x| & 4095) * k >> 12)``.
+A population that no loop reaches runs for a chunk of steps before the next one starts, a map that only convolutions
+reach even line by line: state stays in the nearest cache for all of the chunk. Populations tied by a loop take turns
+every step. Networks beyond plain ones run in :mod:`neurodeploy.targets.emulator.stepwise_kernel`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from neurodeploy.targets.emulator.columns import (
+    AT,
+    BEYOND,
+    CELLS,
+    CHANNELS,
+    CHUNK,
+    CIN,
+    CONVOLUTION,
+    COUT,
+    END,
+    FIRST,
+    GRAIN,
+    HEIGHT,
+    HIN,
+    HISTORY,
+    KIND,
+    LAG,
+    LINE,
+    LOOPS,
+    MARGIN,
+    MASS,
+    OFFSET,
+    PART,
+    PART_COLUMNS,
+    PIECE,
+    PIECES,
+    POPULATION_COLUMNS,
+    PROJECTION_COLUMNS,
+    SHIFT,
+    SIZE,
+    SOURCE,
+    UNIFORM,
+    UNTIL,
+    WIDEST,
+    WIN,
+    WOUT,
+)  # fmt: skip
+from neurodeploy.targets.emulator.inputs import copy_events, list_fired, list_port, mark_edges
 from neurodeploy.targets.emulator.jit import njit
-from neurodeploy.targets.emulator.variants import add_sparse, list_graded, update_variant
+from neurodeploy.targets.emulator.memory import OVERHANG, bare_inputs, bare_memory, bare_outputs, bare_tables
+from neurodeploy.targets.emulator.pointers import beyond
+from neurodeploy.targets.emulator.rows import OPTIONS
+from neurodeploy.targets.emulator.synapses import (
+    add_dense,
+    add_scaled,
+    gather_line,
+    gathers,
+    is_short,
+    scatter_line,
+    sweep_line,
+)  # fmt: skip
+from neurodeploy.targets.emulator.updates import update_each, update_inside, update_uniform
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
-
-i32 = np.int32
-_HIGH, _LOW, _TURN = i32(1 << 23), i32(-(1 << 23)), i32(24)
-_V_MAX, _V_MIN = i32((1 << 23) - 1), i32(-((1 << 23) - 1))
-
-
-@njit(inline="always")
-def _decay(x, keep):  # type: ignore[no-untyped-def]
-    """Return ``x * keep / 4096`` toward zero, all in int32; keep = 4096 - decay."""
-    sign = i32(x >> i32(31))
-    size = i32(i32(x ^ sign) - sign)
-    high = i32(i32(size >> i32(12)) * keep)
-    low = i32(i32(i32(size & i32(4095)) * keep) >> i32(12))
-    return i32(i32(i32(high + low) ^ sign) - sign)
-
-
-@njit(inline="always")
-def _wrapped(raw):  # type: ignore[no-untyped-def]
-    """Return by how many ranges of 2^24 the current has to move: -1, 0 or 1."""
-    return i32(i32(raw <= _LOW) - i32(raw > _HIGH))
+#: Beyond this |u| wraps and |v| saturates; one less than where u does upward.
+_LIMIT = np.int64((1 << 23) - 1)
 
 
-@njit(**_OPTIONS)
-def update_uniform(a, u, v, s, shift, keep_u, keep_v, threshold, bias):  # type: ignore[no-untyped-def]
-    """Update neurons that share all parameters; return how many u wrapped and how many v saturated."""
-    wraps, clips = i32(0), i32(0)
-    for i in range(a.size):
-        raw = i32(_decay(u[i], keep_u) + i32(a[i] << shift))
-        turns = _wrapped(raw)
-        current = i32(raw + i32(turns << _TURN))
-        free = i32(i32(_decay(v[i], keep_v) + current) + bias)
-        held = i32(max(i32(min(free, _V_MAX)), _V_MIN))
-        fired = i32(held > threshold)
-        wraps = i32(wraps + i32(turns & i32(1)))
-        clips = i32(clips + i32(held != free))
-        u[i] = current
-        v[i] = i32(held & i32(fired - i32(1)))
-        s[i] = np.uint8(fired)
-    return wraps, clips
+class Events(NamedTuple):
+    """The events that reach a projection in a step: how many, how loud, and pointers to both lists and the edges."""
+
+    number: int
+    loud: int
+    indices: Any
+    payloads: Any
+    edges: Any
+    grain: int
 
 
-@njit(**_OPTIONS)
-def update_each(a, u, v, s, shift, keep_u, keep_v, threshold, bias):  # type: ignore[no-untyped-def]
-    """Update neurons with parameters of their own; as :func:`update_uniform`."""
-    wraps, clips = i32(0), i32(0)
-    for i in range(a.size):
-        raw = i32(_decay(u[i], keep_u[i]) + i32(a[i] << shift))
-        turns = _wrapped(raw)
-        current = i32(raw + i32(turns << _TURN))
-        free = i32(i32(_decay(v[i], keep_v[i]) + current) + bias[i])
-        held = i32(max(i32(min(free, _V_MAX)), _V_MIN))
-        fired = i32(held > threshold[i])
-        wraps = i32(wraps + i32(turns & i32(1)))
-        clips = i32(clips + i32(held != free))
-        u[i] = current
-        v[i] = i32(held & i32(fired - i32(1)))
-        s[i] = np.uint8(fired)
-    return wraps, clips
+class Sample(NamedTuple):
+    """The part of the outputs that a sample has, pointers, and the numbers of cells and populations.
 
-
-@njit(**_OPTIONS)
-def _add_row(goal, row, payload):  # type: ignore[no-untyped-def]
-    """Add one weight row, payload times."""
-    if payload == 1:
-        for i in range(goal.size):
-            goal[i] = i32(goal[i] + row[i])
-    else:
-        for i in range(goal.size):
-            goal[i] = i32(goal[i] + i32(i32(row[i]) * payload))
-
-
-@njit(**_OPTIONS)
-def _add_rows(goal, events, payloads, weights, start):  # type: ignore[no-untyped-def]
-    """Add the weight row of every event, four at a time while all payloads are 1."""
-    length, number = goal.size, events.size
-    e = 0
-    while e + 4 <= number:
-        if payloads[e] != 1 or payloads[e + 1] != 1 or payloads[e + 2] != 1 or payloads[e + 3] != 1:
-            break
-        at = start + np.int64(events[e]) * length
-        one = weights[at : at + length]
-        at = start + np.int64(events[e + 1]) * length
-        two = weights[at : at + length]
-        at = start + np.int64(events[e + 2]) * length
-        three = weights[at : at + length]
-        at = start + np.int64(events[e + 3]) * length
-        four = weights[at : at + length]
-        for i in range(length):
-            goal[i] = i32(goal[i] + i32(i32(one[i] + two[i]) + i32(three[i] + four[i])))
-        e += 4
-    for rest in range(e, number):
-        at = start + np.int64(events[rest]) * length
-        _add_row(goal, weights[at : at + length], payloads[rest])
-
-
-@njit(inline="always")
-def _add_run(goal, at, weights, tap, length, payload):  # type: ignore[no-untyped-def]
-    """Add ``length`` weights from ``tap`` on to the goal from ``at`` on; in line, for such runs are short."""
-    to, since = np.uint64(at), np.uint64(tap)
-    if payload == 1:
-        for i in range(np.uint64(length)):
-            goal[to + i] = i32(goal[to + i] + weights[since + i])
-    else:
-        for i in range(np.uint64(length)):
-            goal[to + i] = i32(goal[to + i] + i32(i32(weights[since + i]) * payload))
-
-
-@njit(**_OPTIONS)
-def _add_taps(goal, events, payloads, weights, start, geometry, groups):  # type: ignore[no-untyped-def]
-    """Add what every event sends through every kernel tap that lands inside the target."""
-    cin, _, win, cout, hout, wout, kh, kw, sy, sx, py, px, dy, dx = geometry
-    width, per_group = cout // groups, cin // groups
-    for e in range(events.size):
-        place, channel = np.divmod(np.int64(events[e]), cin)
-        y, x = np.divmod(place, win)
-        offset = (channel // per_group) * width
-        for ky in range(kh):
-            top = y + py - ky * dy
-            if top < 0 or top % sy != 0 or top // sy >= hout:
-                continue
-            for kx in range(kw):
-                left = x + px - kx * dx
-                if left < 0 or left % sx != 0 or left // sx >= wout:
-                    continue
-                at = ((top // sy) * wout + left // sx) * cout + offset
-                _add_run(goal, at, weights, start + ((ky * kw + kx) * cin + channel) * width, width, payloads[e])
-
-
-@njit(**_OPTIONS)
-def _add_merged_taps(goal, events, payloads, weights, start, geometry, phases):  # type: ignore[no-untyped-def]
-    """As :func:`_add_taps`, where the taps of one kernel row that an event uses reach neighbouring positions.
-
-    phases [stride, 3]: for each ``(x + padding) % stride`` where its weights begin, how many taps it uses, and the
-    largest of them, which reaches the leftmost position.
+    v has the ``cells_v`` cells from ``first_v`` on, whole populations.
     """
-    cin, _, win, cout, hout, wout, kh, _, sy, sx, py, px, dy, dx = geometry
-    for e in range(events.size):
-        place, channel = np.divmod(np.int64(events[e]), cin)
-        y, x = np.divmod(place, win)
-        block, taps, last_tap = phases[(x + px) % sx]
-        left = (x + px - last_tap * dx) // sx
-        right, skipped = min(left + taps, wout), max(-left, 0)
-        left = max(left, 0)
-        if left >= right:
-            continue
-        length = (right - left) * cout
-        for ky in range(kh):
-            top = y + py - ky * dy
-            if top < 0 or top % sy != 0 or top // sy >= hout:
-                continue
-            at = ((top // sy) * wout + left) * cout
-            tap = start + block + ((ky * cin + channel) * taps + skipped) * cout
-            _add_run(goal, at, weights, tap, length, payloads[e])
+
+    s: Any
+    u: Any
+    v: Any
+    found: Any
+    keeps_u: bool
+    first_v: int
+    cells_v: int
+    cells: int
+    populations: int
 
 
-@njit(**_OPTIONS)
-def _arrive(tables, p, earlier, acc, scratch, history):  # type: ignore[no-untyped-def]
-    """Add what one projection delivers of the events sent in step ``earlier``."""
-    counts, indices, payloads, starts = history
-    row = tables.projections[p]
-    source, exponent = row[1], row[3]
-    slot = earlier % tables.parts[source, 2]
-    number = counts[source, slot]
-    if number == 0:
+@njit(**OPTIONS)
+def _update(tables, row, at, size, inside, memory, s):  # type: ignore[no-untyped-def]
+    """Update ``size`` neurons of a population from cell ``at`` on; return their extremes, wraps and clips."""
+    a, u, v, shift = memory.sums, beyond(memory.u, at), beyond(memory.v, at), row[SHIFT]
+    keep_u, keep_v = beyond(tables.keep_current, at), beyond(tables.keep_voltage, at)
+    threshold, bias = beyond(tables.threshold, at), beyond(tables.bias, at)
+    if row[UNIFORM] == 0:
+        return update_each(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias)
+    kept_u, kept_v = keep_u[0] * (1 / 4096), keep_v[0] * (1 / 4096)
+    if inside:
+        return update_inside(a, u, v, s, size, shift, kept_u, kept_v, threshold[0], bias[0])
+    return update_uniform(a, u, v, s, size, shift, kept_u, kept_v, threshold[0], bias[0])
+
+
+@njit(**OPTIONS)
+def _stays_inside(tables, row, extremes, arriving):  # type: ignore[no-untyped-def]
+    """Return whether sums of at most ``arriving`` can neither wrap nor saturate a neuron of the population.
+
+    Above, v is held by the threshold: what exceeds it is reset. Below, nothing holds it but its decay.
+    """
+    at = row[AT]
+    if row[UNIFORM] == 0 or arriving > _LIMIT:
+        return False
+    keep_u, keep_v = np.int64(tables.keep_current[at]), np.int64(tables.keep_voltage[at])
+    threshold, bias = np.int64(tables.threshold[at]), np.int64(tables.bias[at])
+    u = (extremes[0] * keep_u >> 12) + (arriving << row[SHIFT])
+    return u <= _LIMIT and threshold + u + bias <= _LIMIT and (extremes[1] * keep_v >> 12) + u - bias <= _LIMIT
+
+
+@njit(**OPTIONS)
+def _list(tables, part, t, memory):  # type: ignore[no-untyped-def]
+    """Return which list holds what a part sends in step t, where it begins, and a pointer to its edges."""
+    row = beyond(tables.parts, part * PART_COLUMNS)
+    slot, grain = t % row[HISTORY], row[GRAIN]
+    edges = memory.edge_starts[part] + (slot * (row[SIZE] // grain + 1) if grain else 0)
+    return part * memory.slots + slot, memory.starts[part] + slot * row[SIZE], beyond(memory.edges, edges)
+
+
+@njit(**OPTIONS)
+def _waiting(tables, row, t, memory):  # type: ignore[no-untyped-def]
+    """Return the events that reach a projection in step t."""
+    earlier, source = t - row[LAG], row[SOURCE]
+    at, begin, edges = _list(tables, source, max(earlier, 0), memory)
+    number, grain = memory.counts[at] if earlier >= 0 else np.int64(0), tables.parts[source * PART_COLUMNS + GRAIN]
+    return Events(number, memory.loud[at], beyond(memory.indices, begin), beyond(memory.payloads, begin), edges, grain)
+
+
+@njit(**OPTIONS)
+def _prepare(row, nth, step, events, memory):  # type: ignore[no-untyped-def]
+    """Return a bound of what a projection's events add to a neuron; for a convolution choose the way.
+
+    step : the place of this step within its chunk.
+    """
+    if events.number == 0:
+        return np.int64(0)
+    if row[KIND] == CONVOLUTION:
+        gathered, at = gathers(row, events), nth * CHUNK + step
+        memory.gathered[at] = np.uint8(gathered)
+        if gathered and events.grain != row[CIN]:
+            marks = beyond(memory.marks, at * memory.places)
+            mark_edges(events.indices, events.number, row[CIN], marks, row[HIN] * row[WIN])
+    bound = min(events.number * row[WIDEST], row[MASS]) * events.loud
+    return bound << row[BEYOND] if row[BEYOND] >= 0 else (bound >> -row[BEYOND]) + 1
+
+
+@njit(**OPTIONS)
+def _clear(cells, number):  # type: ignore[no-untyped-def]
+    for i in range(number):
+        cells[i] = 0
+
+
+@njit(**OPTIONS)
+def _convolve(tables, row, at, events, y, goal, memory):  # type: ignore[no-untyped-def]
+    """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare."""
+    cells, margin, size = row[LINE] * row[COUT], row[MARGIN] * row[COUT], row[WOUT] * row[COUT]
+    even = events.grain == row[CIN]
+    if not is_short(row, events):
+        _clear(memory.own, cells + OVERHANG)
+        sweep_line(tables, row, y, memory.own, events, row[WIN] if even else 1)
+        add_scaled(goal, beyond(memory.own, margin), size, row[BEYOND])
         return
-    begin = starts[source] + slot * tables.parts[source, 0]
-    events, values = indices[begin : begin + number], payloads[begin : begin + number]
-    goal = acc
-    if exponent != 0:
-        goal = scratch[: acc.size]
-        goal[:] = 0
-    if row[0] == 0:
-        _add_rows(goal, events, values, tables.weights, row[4])
-    elif row[0] == 1:
-        _add_taps(goal, events, values, tables.weights, row[4], row[6:20], tables.extra[p])
-    elif row[0] == 3:
-        pointers = tables.pointers[tables.extra[p] : tables.extra[p] + tables.parts[source, 0] + 1]
-        add_sparse(goal, events, values, tables.weights, row[4], pointers, tables.targets)
+    _clear(memory.line, cells + OVERHANG)
+    line = beyond(memory.line, margin)
+    if memory.gathered[at] == 1:
+        edges = events.edges if even else beyond(memory.marks, at * memory.places)
+        gather_line(tables, row, y, line, events, edges)
     else:
-        phases = tables.phases[tables.extra[p] : tables.extra[p] + row[15]]
-        _add_merged_taps(goal, events, values, tables.weights, row[4], row[6:20], phases)
-    if exponent > 0:
-        for i in range(acc.size):
-            acc[i] = i32(acc[i] + i32(goal[i] << i32(exponent)))
-    elif exponent < 0:
-        for i in range(acc.size):
-            acc[i] = i32(acc[i] + i32(goal[i] >> i32(-exponent)))
+        scatter_line(tables, row, y, memory.line, events, row[WIN] if even else 1)
+    add_scaled(goal, line, size, row[BEYOND])
 
 
-@njit(**_OPTIONS)
-def _list_events(s, indices):  # type: ignore[no-untyped-def]
-    """Write the indices of the neurons that fired, eight neurons at a glance; return how many."""
-    number, whole = 0, s.size // 8
-    for block, word in enumerate(s[: whole * 8].view(np.uint64)):
-        if word:
-            for i in range(block * 8, block * 8 + 8):
-                if s[i]:
-                    indices[number] = i
-                    number += 1
-    for i in range(whole * 8, s.size):
-        if s[i]:
-            indices[number] = i
-            number += 1
-    return number
-
-
-@njit(**_OPTIONS)
-def _step_population(tables, p, t, state, s, sums, history):  # type: ignore[no-untyped-def]
-    """Gather, update and list the events of one population; return wraps, clips and the largest graded payload."""
-    counts, indices, payloads, starts = history
-    u, v, third, fourth = state
-    acc, scratch, second = sums
-    part, at, size, uniform, first, last, shift = tables.populations[p]
-    end, model = at + size, tables.models[p]
-    if model[0] > 0 and t % model[0] == model[1]:
-        for part_of_state in state:
-            part_of_state[at:end] = 0
-    acc = acc[:size]
-    acc[:] = 0
-    second = second[:size]
-    second[:] = 0
-    for projection in range(first, last):
-        earlier = t - tables.projections[projection, 2]
-        if earlier >= 0:
-            goal = second if tables.imaginary[projection] == 1 else acc
-            _arrive(tables, projection, earlier, goal, scratch, history)
-    keep_u, keep_v = tables.keep_current[at:end], tables.keep_voltage[at:end]
-    threshold, bias = tables.threshold[at:end], tables.bias[at:end]
-    if uniform == 1:
-        over, held = update_uniform(
-            acc, u[at:end], v[at:end], s, i32(shift), keep_u[0], keep_v[0], threshold[0], bias[0]
-        )  # fmt: skip
-    elif uniform == 0:
-        over, held = update_each(acc, u[at:end], v[at:end], s, i32(shift), keep_u, keep_v, threshold, bias)
+@njit(**OPTIONS)
+def _deliver(tables, row, at, t, line, lines, size, memory):  # type: ignore[no-untyped-def]
+    """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each."""
+    events = _waiting(tables, row, t, memory)
+    if events.number == 0:
+        return
+    if row[KIND] == CONVOLUTION:
+        for y in range(lines):
+            _convolve(tables, row, at, events, line + y, beyond(memory.sums, y * size), memory)
+    elif row[BEYOND] == 0:
+        add_dense(tables, row, memory.sums, events)
     else:
-        mine = (u[at:end], v[at:end], third[at:end], fourth[at:end])
-        parameters = (threshold, keep_u, keep_v, bias, tables.lower[at:end])
-        over, held = update_variant(acc, second, mine, s, shift, parameters, model[3:])
-    slot = t % tables.parts[part, 2]
-    begin = starts[part] + slot * size
-    if model[2] == 1:
-        number, largest = list_graded(s, indices[begin : begin + size], payloads[begin : begin + size])
+        _clear(memory.own, size * lines + OVERHANG)
+        add_dense(tables, row, memory.own, events)
+        add_scaled(memory.sums, memory.own, size * lines, row[BEYOND])
+
+
+@njit(**OPTIONS)
+def _list_spikes(tables, row, t, place, piece, s, memory):  # type: ignore[no-untyped-def]
+    """Append the spikes of a piece of a population to its list of step t."""
+    part = row[PART]
+    its = beyond(tables.parts, part * PART_COLUMNS)
+    grain = its[GRAIN] if its[GRAIN] == its[CHANNELS] else 0
+    at, begin, edges = _list(tables, part, t, memory)
+    number = memory.counts[at] if place else np.int64(0)
+    listed, noted = beyond(memory.indices, begin + number), beyond(edges, place // grain if grain else 0)
+    number += list_fired(s, piece, place, listed, grain, noted, number)
+    if place + piece == row[CELLS]:
+        if grain:
+            edges[row[CELLS] // grain] = number
+        elif its[GRAIN]:
+            mark_edges(beyond(memory.indices, begin), number, its[GRAIN], edges, row[CELLS] // its[GRAIN])
+    memory.counts[at], memory.loud[at] = number, 1
+
+
+@njit(**OPTIONS)
+def _step_piece(tables, p, nth, t, t0, out, memory):  # type: ignore[no-untyped-def]
+    """Gather, update and list the events of one piece of a population in step t of the chunk from t0 on."""
+    row = beyond(tables.populations, p * POPULATION_COLUMNS)
+    height, piece = tables.parts[row[PART] * PART_COLUMNS + HEIGHT], row[CELLS] // row[PIECES]
+    lines, width, place = height // row[PIECES], row[CELLS] // height, nth * piece
+    arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[PIECE] + nth))
+    _clear(memory.sums, piece + OVERHANG)
+    if arriving:
+        for projection in range(row[FIRST], row[END]):
+            its, at = beyond(tables.projections, projection * PROJECTION_COLUMNS), projection - row[FIRST]
+            _deliver(tables, its, at * CHUNK + t - t0, t, nth * lines, lines, width, memory)
+    cell, inside = row[AT] + place, _stays_inside(tables, row, extremes, arriving)
+    s = beyond(out.s, t * out.cells + cell)
+    peak, low, wraps, clips = _update(tables, row, cell, piece, inside, memory, s)
+    extremes[0], extremes[1] = peak, low
+    out.found[2 * p] += wraps
+    out.found[2 * p + 1] += clips
+    _list_spikes(tables, row, t, place, piece, s, memory)
+    if out.keeps_u:
+        _copy(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell))
+    if out.first_v <= cell < out.first_v + out.cells_v:
+        _copy(beyond(memory.v, cell), piece, beyond(out.v, t * out.cells_v + cell - out.first_v))
+
+
+@njit(**OPTIONS)
+def _copy(source, number, goal):  # type: ignore[no-untyped-def]
+    for i in range(number):
+        goal[i] = source[i]
+
+
+@njit(**OPTIONS)
+def _advance(tables, p, t0, t1, out, memory):  # type: ignore[no-untyped-def]
+    """Run one population for the steps [t0, t1), for which everything that reaches it is known."""
+    row = beyond(tables.populations, p * POPULATION_COLUMNS)
+    for t in range(t0, t1):
+        arriving = np.int64(0)
+        for projection in range(row[FIRST], row[END]):
+            its = beyond(tables.projections, projection * PROJECTION_COLUMNS)
+            arriving += _prepare(its, projection - row[FIRST], t - t0, _waiting(tables, its, t, memory), memory)
+        memory.arriving[t - t0] = arriving
+    for nth in range(row[PIECES]):
+        for t in range(t0, t1):
+            _step_piece(tables, p, nth, t, t0, out, memory)
+
+
+@njit(**OPTIONS)
+def _advance_all(tables, t0, t1, out, memory):  # type: ignore[no-untyped-def]
+    """Run all populations for the steps [t0, t1)."""
+    p = 0
+    while p < out.populations:
+        row = beyond(tables.populations, p * POPULATION_COLUMNS)
+        if row[LOOPS]:
+            for t in range(t0, t1):
+                for one in range(p, row[UNTIL]):
+                    _advance(tables, one, t, t + 1, out, memory)
+        else:
+            _advance(tables, p, t0, t1, out, memory)
+        p = row[UNTIL]
+
+
+@njit(**OPTIONS)
+def _enter(tables, port, step, t, inputs, memory):  # type: ignore[no-untyped-def]
+    """List what enters a port in step t, which is ``step`` counted over all samples."""
+    row = beyond(tables.parts, port * PART_COLUMNS)
+    nth, begin, edges = _list(tables, port, t, memory)
+    indices, payloads = beyond(memory.indices, begin), beyond(memory.payloads, begin)
+    if inputs.cells:
+        dense = beyond(inputs.dense, step * inputs.cells + row[OFFSET])
+        number, loud = list_port(dense, row, indices, payloads)
     else:
-        number, largest = _list_events(s, indices[begin : begin + size]), 1
-        payloads[begin : begin + number] = 1
-    counts[part, slot] = number
-    return over, held, largest
+        at = step * inputs.width + port
+        first, number = inputs.first[at], inputs.first[at + 1] - inputs.first[at]
+        given = beyond(inputs.indices, first), beyond(inputs.payloads, first)
+        loud = copy_events(given[0], given[1], number, indices, payloads)
+    if row[GRAIN]:
+        mark_edges(indices, number, row[GRAIN], edges, row[SIZE] // row[GRAIN])
+    memory.counts[nth], memory.loud[nth] = number, loud
 
 
-@njit(**_OPTIONS)
-def run_samples(tables, ports, events, out_s, out_u, out_v, first_v, counters):  # type: ignore[no-untyped-def]
-    """Simulate samples from cleared state.
-
-    events: (first int64 [samples, steps, ports + 1], indices int32, payloads int32), the input cells that spike, in
-    internal order; out_s uint8 or, with graded spikes, int32 [samples, steps, cells] in internal order; out_u and out_v
-    int32 likewise, or with a last axis of 0 when not wanted, or out_v with the cells from ``first_v`` on; counters
-    int64 [3, populations]: wraps and clips are added to, the largest payload is raised.
-    """
-    first, input_indices, input_payloads = events
-    samples, steps, cells = out_s.shape
-    parts = len(tables.parts)
-    starts = np.zeros(parts + 1, dtype=np.int64)
-    for part in range(parts):
-        starts[part + 1] = starts[part] + tables.parts[part, 0] * tables.parts[part, 2]
-    indices, payloads = np.zeros(starts[parts], dtype=np.int32), np.zeros(starts[parts], dtype=np.int32)
-    counts = np.zeros((parts, tables.parts[:, 2].max()), dtype=np.int64)
-    history = (counts, indices, payloads, starts)
-    u, v = np.zeros(cells, dtype=np.int32), np.zeros(cells, dtype=np.int32)
-    state = (u, v, np.zeros(tables.spare, dtype=np.int32), np.zeros(tables.spare, dtype=np.int32))
-    sums = (np.zeros(cells, dtype=np.int32), np.zeros(cells, dtype=np.int32), np.zeros(tables.spare, dtype=np.int32))
+@njit(**OPTIONS)
+def run_samples(tables, memory, inputs, outputs):  # type: ignore[no-untyped-def]
+    """Simulate samples from cleared state; all parameters are of arrays, which this function alone sees."""
+    samples, steps, cells = outputs.s.shape
+    cells_v = outputs.v.shape[2]
+    ports, populations = len(tables.parts) - len(tables.populations), len(tables.populations)
+    bare, state, given, out = bare_tables(tables), bare_memory(memory), bare_inputs(inputs), bare_outputs(outputs)
     for sample in range(samples):
-        for part_of_state in state:
-            part_of_state[:] = 0
-        for t in range(steps):
-            for port in range(ports):
-                begin, end = first[sample, t, port], first[sample, t, port + 1]
-                slot = t % tables.parts[port, 2]
-                at = starts[port] + slot * tables.parts[port, 0]
-                indices[at : at + end - begin] = input_indices[begin:end]
-                payloads[at : at + end - begin] = input_payloads[begin:end]
-                counts[port, slot] = end - begin
-            for p in range(len(tables.populations)):
-                at, size = tables.populations[p, 1], tables.populations[p, 2]
-                s = out_s[sample, t, at : at + size]
-                over, held, largest = _step_population(tables, p, t, state, s, sums, history)
-                counters[0, p] += over
-                counters[1, p] += held
-                counters[2, p] = max(counters[2, p], largest)
-            if out_u.shape[2]:
-                out_u[sample, t, :] = u
-            if out_v.shape[2]:
-                out_v[sample, t, :] = v[first_v : first_v + out_v.shape[2]]
-
-
-@njit(**_OPTIONS)
-def count_events(dense, first, ports, sizes):  # type: ignore[no-untyped-def]
-    """Fill ``first`` int64 [samples, steps, ports + 1] with where each port's events begin; return how many."""
-    total = 0
-    for sample in range(dense.shape[0]):
-        for t in range(dense.shape[1]):
-            at = 0
-            for port in range(ports):
-                first[sample, t, port] = total
-                total += np.count_nonzero(dense[sample, t, at : at + sizes[port]])
-                at += sizes[port]
-            first[sample, t, ports] = total
-    return total
-
-
-@njit(**_OPTIONS)
-def list_input_events(dense, perm, indices, payloads):  # type: ignore[no-untyped-def]
-    """Write internal index and payload of every nonzero input cell, in the order that :func:`count_events` counts."""
-    number = 0
-    for sample in range(dense.shape[0]):
-        for t in range(dense.shape[1]):
-            row = dense[sample, t]
-            for i in range(row.size):
-                if row[i]:
-                    indices[number] = perm[i]
-                    payloads[number] = row[i]
-                    number += 1
+        memory.u[:] = 0
+        memory.v[:] = 0
+        memory.extremes[:] = 0
+        before = sample * steps * cells
+        s, u, v = beyond(out.s, before), beyond(out.u, before), beyond(out.v, sample * steps * cells_v)
+        here = Sample(s, u, v, out.found, out.keeps_u, out.first_v, cells_v, cells, populations)
+        for t0 in range(0, steps, CHUNK):
+            t1 = min(t0 + CHUNK, steps)
+            for t in range(t0, t1):
+                for port in range(ports):
+                    _enter(bare, port, sample * steps + t, t, given, state)
+            _advance_all(bare, t0, t1, here, state)

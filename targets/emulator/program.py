@@ -1,4 +1,4 @@
-"""A network compiled to flat arrays that one kernel runs whatever the topology, so that nothing is compiled per shape.
+"""A plain network compiled to flat arrays that one kernel runs whatever the topology: nothing is compiled per shape.
 
 Cells of a (C, H, W) part are laid out channel-last, ``(y * W + x) * C + c``: what one spike adds through one kernel tap
 is then a contiguous vector of output channels, as it is a row of a dense matrix.
@@ -6,70 +6,76 @@ is then a contiguous vector of output channels, as it is a row of a dense matrix
 
 from __future__ import annotations
 
-import math
-import weakref
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.network import (
-    Convolution,
-    Network,
-    Population,
-    Port,
-    Projection,
-    Shape,
-    Sparse,
-    largest_sum,
-    stored_weights,
-)
-from neurodeploy.neurons import Lif, input_limit
+from neurodeploy.network import Convolution, Network, Population, Port, Projection, stored_weights
 from neurodeploy.targets.emulator import parameters
+from neurodeploy.targets.emulator.columns import (
+    CHUNK,
+    CIN,
+    CONVOLUTION,
+    DENSE,
+    PART_COLUMNS,
+    PIECES,
+    POPULATION_COLUMNS,
+    PROJECTION_COLUMNS,
+    SHORT,
+)
+from neurodeploy.targets.emulator.common import common_scale, exact_payload, uniform
+from neurodeploy.targets.emulator.packing import (
+    Sweep,
+    channel_last,
+    dense_rows,
+    fits,
+    pack,
+    padded,
+    shorten,
+    sweep_rows,
+    sweep_starts,
+    tap_rows,
+    to_internal,
+)
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-Weights = npt.NDArray[np.signedinteger[Any]]
-
-DENSE, TAPS, MERGED, SPARSE = 0, 1, 2, 3
-EACH, UNIFORM, BEYOND = 0, 1, 2
-
-_PROGRAMS: weakref.WeakKeyDictionary[Network, Program] = weakref.WeakKeyDictionary()
+Words = npt.NDArray[np.int16]
 
 
 class Tables(NamedTuple):
     """What the kernel reads; every row belongs to a part (ports first, then populations) or a projection.
 
-    parts [parts, 3]: size, offset among the cells of its kind, slots of event history.
-    populations [populations, 7] in running order: part, cell offset, size, uniform (0 or 1; 2 for neurons beyond the
-    plain one), first projection, end, and the shift from a sum of weights to what the update takes.
-    projections [projections, 20]: kind, source part, lag, exponent beyond that shift, weight offset, target size, and
-    for a convolution source C, H, W, target C, H, W, then kernel, stride, padding and dilation as (H, W) pairs.
-    extra [projections]: groups of a convolution tap by tap; first row in ``phases`` [rows, 3] of one with merged taps;
-    first of the ``pointers`` of sparse rows, which delimit each source's ``targets``.
-    weights: int8, int16 or int32, whichever holds them all.
-    models [populations, 9]: see :mod:`neurodeploy.targets.emulator.parameters`.
-    imaginary [projections]: whether it reaches the second input of its target.
-    spare: cells of the states and sums that only neurons beyond the plain one have.
+    parts [parts, 7]: size, offset among the cells of its kind, slots of event history, extents C, H, W, which are 1,
+    1, size for a part of another shape, and for the source of a convolution after how many cells the kernel notes where
+    in its list of events it is: those of a position or of a line.
+    populations [populations, 11] in running order: part, cell offset, size, uniform (0 or 1), first projection, end,
+    the shift from a sum of weights to state units, the pieces in which it is updated (its H where only convolutions
+    reach it, else 1) and how many pieces precede, and until which population (exclusive) those follow that must be run
+    step by step together with it, and whether there are such or it feeds itself (0 or 1).
+    projections [projections, 31]: kind, source part, lag, exponent beyond that shift, where its rows begin, in
+    ``packed`` (dense) or ``short`` (convolution) where narrow is 1 and in ``wide`` where it is 0, narrow, cells of a
+    row, rows, the largest |weight|, the largest sum of |weight| at one target cell; and for a convolution source C, H,
+    W, target C, H, W, kernel, stride and padding as (H, W) pairs, dilation along H, groups, the three numbers of its
+    :class:`~neurodeploy.targets.emulator.packing.Sweep`, where it begins in ``reach``, and where its packed rows tap by
+    tap begin, -1 where it has none, their cells and number.
+    reach : ``sweep_starts`` of all convolutions, one after another.
+    The names are in :mod:`neurodeploy.targets.emulator.columns`.
     """
 
     parts: Int64
     populations: Int64
     projections: Int64
-    extra: Int64
-    phases: Int64
-    weights: Weights
+    reach: Int64
+    packed: Words
+    short: Words
+    wide: Int32
     threshold: Int32
     keep_current: Int32
     keep_voltage: Int32
     bias: Int32
-    lower: Int32
-    models: Int64
-    imaginary: Int64
-    pointers: Int64
-    targets: Int32
-    spare: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +85,6 @@ class Program:
     perm : internal index within its port of every input cell in torch order.
     cells : population -> slice of the internal cell axis.
     exact_payload : the largest spike payload for which no 32-bit sum can overflow.
-    graded : whether any population sends payloads, which are then recorded as int32.
     """
 
     tables: Tables
@@ -87,201 +92,140 @@ class Program:
     cells: dict[str, slice]
     population_cells: int
     exact_payload: int
-    graded: bool
-
-
-def compiled(network: Network) -> Program:
-    """Return the program of a network, compiled once as long as the network lives."""
-    if network not in _PROGRAMS:
-        _PROGRAMS[network] = compile_network(network)
-    return _PROGRAMS[network]
 
 
 def compile_network(network: Network) -> Program:
-    """Return the program of a network."""
+    """Return the program of a plain network."""
     parts: list[Port | Population] = [*network.ports, *network.order]
     index = {part.name: i for i, part in enumerate(parts)}
-    rows, population_cells = _part_rows(network, parts)
-    projections: list[list[int]] = []
+    part_rows, population_cells = _part_rows(network, parts)
+    rows = _Rows()
     populations: list[tuple[int, ...]] = []
-    weights: list[Weights] = []
-    extra: list[int] = []
-    phases: list[tuple[int, int, int]] = []
-    pointers: list[Int64] = []
-    targets: list[Int32] = []
-    position = synapses = 0
-    for population in network.order:
-        first, incoming = len(projections), network.into(population.name)
-        halved, exponent = _common_scale(incoming)
+    for population, loop in zip(network.order, _loops(network), strict=True):
+        first, incoming = len(rows.projections), network.into(population.name)
+        halved, exponent = common_scale(incoming)
         for projection in incoming:
-            table = _weight_table(network, projection, halved)
-            beyond = projection.weight_exponent - exponent
-            head = [table.kind, index[projection.source], network.lag(projection), beyond, position, population.size]
-            projections.append([*head, *_geometry(network, projection)])
-            at = {MERGED: len(phases), SPARSE: sum(map(len, pointers))}
-            extra.append(at.get(table.kind, table.groups))
-            phases += table.phases
-            pointers.append(table.pointers + synapses)
-            targets.append(table.targets)
-            synapses += table.targets.size
-            weights.append(table.weights)
-            position += table.weights.size
+            head = [index[projection.source], network.lag(projection), projection.weight_exponent - exponent]
+            rows.add(network, projection, head, halved)
         row, shift = index[population.name], exponent + halved + parameters.first_shift(population.neuron)
-        span = (first, len(projections))
-        populations.append((row, rows[row][1], population.size, _update_kind(population), *span, shift))
-    exact = min((input_limit(p.neuron) // max(_input_bound(network, p), 1) for p in network.populations), default=1)
-    graded = any(p.neuron.graded for p in network.populations)
-    extended = any(_update_kind(p) == BEYOND for p in network.populations)
+        span = (first, len(rows.projections))
+        pieces, before = _pieces(population, incoming), sum(one[PIECES] for one in populations)
+        part = (row, part_rows[row][1], population.size, int(uniform(population)))
+        populations.append((*part, *span, shift, pieces, before, *loop))
+    columns: dict[str, Any] = dict(parameters.columns(network, channel_last))
     tables = Tables(
-        parts=np.array(rows, dtype=np.int64).reshape(-1, 3),
-        populations=np.array(populations, dtype=np.int64).reshape(-1, 7),
-        projections=np.array(projections, dtype=np.int64).reshape(-1, 20),
-        extra=np.array(extra, dtype=np.int64),
-        phases=np.array(phases, dtype=np.int64).reshape(-1, 3),
-        weights=_narrow(np.concatenate([*weights, np.zeros(0, np.int32)]), graded=graded),
-        **parameters.columns(network, _channel_last),
-        models=parameters.rows(network, graded=graded),
-        imaginary=np.array([p.imaginary for q in network.order for p in network.into(q.name)], dtype=np.int64),
-        pointers=np.concatenate([*pointers, np.zeros(0, np.int64)]),
-        targets=np.concatenate([*targets, np.zeros(0, np.int32)]),
-        spare=population_cells if extended else 0,
+        parts=np.array(part_rows, dtype=np.int64).reshape(-1, PART_COLUMNS),
+        populations=np.array(populations, dtype=np.int64).reshape(-1, POPULATION_COLUMNS),
+        **rows.arrays(),
+        **{name: column for name, column in columns.items() if name in Tables._fields},
     )
     return Program(
         tables=tables,
-        perm=np.concatenate([_to_internal(port.shape) for port in network.ports]),
-        cells={p.name: slice(rows[index[p.name]][1], rows[index[p.name]][1] + p.size) for p in network.order},
+        perm=np.concatenate([to_internal(port.shape) for port in network.ports]),
+        cells={p.name: slice(part_rows[index[p.name]][1], part_rows[index[p.name]][1] + p.size) for p in network.order},
         population_cells=population_cells,
-        exact_payload=exact,
-        graded=graded,
+        exact_payload=exact_payload(network),
     )
 
 
-def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[tuple[int, int, int]], int]:
-    """Return size, offset and history of every part, and how many cells the populations have."""
-    rows, offsets = [], {Port: 0, Population: 0}
+def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[tuple[int, ...]], int]:
+    """Return the rows of all parts, and how many cells the populations have."""
+    rows: list[tuple[int, ...]] = []
+    offsets = {Port: 0, Population: 0}
     for part in parts:
         size = int(np.prod(part.shape))
-        history = 1 + max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
-        rows.append((size, offsets[type(part)], history))
+        history = CHUNK + max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
+        extents = part.shape if len(part.shape) == 3 else (1, 1, size)
+        rows.append((size, offsets[type(part)], history, *extents, _grain(network, part)))
         offsets[type(part)] += size
     return rows, offsets[Population]
 
 
-def _update_kind(population: Population) -> int:
-    """Return which of the kernel's updates a population takes; an integrator is a plain neuron too."""
-    neuron = population.neuron
-    if not isinstance(neuron, Lif) or not replace(neuron, spiking=True).plain:
-        return BEYOND
-    return UNIFORM if all(values.size == 1 for values in neuron.arrays.values()) else EACH
+def _pieces(population: Population, incoming: list[Projection]) -> int:
+    """Return in how many pieces a population is updated: rows of a map that nothing but convolutions reach."""
+    alone = all(isinstance(p.connection, Convolution) and p.weight_exponent >= 0 for p in incoming)
+    return population.shape[1] if alone and len(population.shape) == 3 else 1
 
 
-def _common_scale(projections: list[Projection]) -> tuple[int, int]:
-    """Return (1 if all weights are even, else 0) and the exponent that all projections of a population share.
+def _loops(network: Network) -> list[tuple[int, int]]:
+    """Return for each population in running order the end of the run that loops tie it into, and whether one does."""
+    place = {population.name: i for i, population in enumerate(network.order)}
+    until, loops = [i + 1 for i in range(len(place))], [0] * len(place)
+    for projection in network.projections:
+        source, target = place.get(projection.source, -1), place[projection.target]
+        for i in range(target, source + 1):
+            until[i], loops[i] = max(until[i], source + 1), 1
+    for i in reversed(range(len(place))):  # runs that overlap are one
+        until[i] = max(until[i : until[i]])
+    return list(zip(until, loops, strict=True))
 
-    Both move into the one shift of its summed input. A negative exponent rounds each projection's sum by itself and
-    cannot be shared, nor can weights be halved before it.
+
+class _Rows:
+    """Collects the projections' rows and weight tables."""
+
+    def __init__(self) -> None:
+        self.projections: list[list[int]] = []
+        self.packed: list[Words] = []
+        self.short: list[Words] = []
+        self.wide: list[Int32] = []
+        self.reach: list[Int64] = []
+
+    def add(self, network: Network, projection: Projection, head: list[int], halved: int) -> None:
+        """Append one projection whose weights are divided by 2 to the power of ``halved``."""
+        connection = projection.connection
+        weight = (stored_weights(connection) >> halved).astype(np.int32)
+        size = np.abs(weight.astype(np.int64)).reshape(len(weight), -1)
+        bounds = [int(size.max(initial=0)), int(size.sum(axis=1).max(initial=0))]
+        source, target = (network.by_name[name].shape for name in (projection.source, projection.target))
+        if not isinstance(connection, Convolution):
+            rows = self._rows(dense_rows(weight, source, target), np.int8)
+            self.projections.append([DENSE, *head, *rows, *bounds, *[0] * (PROJECTION_COLUMNS - CIN)])
+            return
+        (kernel, stride, padding, dilation), groups = _axes(connection), connection.groups
+        sweep = Sweep.along(source[2], target[2], kernel[1], stride[1], padding[1], dilation[1])
+        rows = self._rows(sweep_rows(weight, sweep, stride[1], dilation[1], groups), np.int16)
+        alone = groups == 1 == dilation[1] and bounds[1] <= SHORT and fits(weight, np.int8)
+        taps = self._rows(tap_rows(weight), np.int8) if alone else (-1, 0, 0, 0)
+        geometry = [*source, *target, *kernel, *stride, *padding, dilation[0], groups]
+        extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.reach)), taps[0], *taps[2:]]
+        self.projections.append([CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])
+        self.reach.append(sweep_starts(source[2], sweep, stride[1], padding[1]))
+
+    def _rows(self, rows: Int32, kind: type[np.int8] | type[np.int16]) -> tuple[int, int, int, int]:
+        """Store rows; return where they begin, whether narrow, the cells of a row and how many rows there are."""
+        tables, form = (self.packed, pack) if kind is np.int8 else (self.short, shorten)
+        if not fits(rows, kind):
+            begin = sum(table.size for table in self.wide)
+            self.wide.append(rows.ravel())
+            return begin, 0, rows.shape[1], len(rows)
+        begin = sum(table.size for table in tables)
+        tables.append(form(rows))
+        return begin, 1, padded(rows.shape[1]), len(rows)
+
+    def arrays(self) -> dict[str, Any]:
+        """Return the arrays of :class:`Tables` that describe projections."""
+        return {
+            "projections": np.array(self.projections, dtype=np.int64).reshape(-1, PROJECTION_COLUMNS),
+            "reach": np.concatenate([*self.reach, np.zeros((0, 2), np.int64)]),
+            "packed": np.concatenate([*self.packed, np.zeros(0, np.int16)]),
+            "short": np.concatenate([*self.short, np.zeros(0, np.int16)]),
+            "wide": np.concatenate([*self.wide, np.zeros(0, np.int32)]),
+        }
+
+
+def _axes(connection: Convolution) -> tuple[tuple[int, int], ...]:
+    """Return kernel, stride, padding and dilation as (H, W) pairs."""
+    _, _, height, width = connection.weight.shape
+    return (height, width), connection.stride, connection.padding, connection.dilation
+
+
+def _grain(network: Network, part: Port | Population) -> int:
+    """Return after how many cells the kernel notes where it is in the part's events; 0 where nobody asks.
+
+    Positions are noted where their channels fill words of 64 flags or divide them evenly; else lines.
     """
-    lowest = min((p.weight_exponent for p in projections), default=0)
-    if lowest < 0:
-        return 0, 0
-    return int(not any((stored_weights(p.connection) & 1).any() for p in projections)), lowest
-
-
-def _narrow(weights: npt.NDArray[np.int32], *, graded: bool) -> Weights:
-    """Return the weights in the narrowest type that holds them: less memory to read is more speed.
-
-    Beside graded spikes they stay int32, for each pair of types is another kernel to compile.
-    """
-    if graded:
-        return weights
-    low, high = (int(weights.min()), int(weights.max())) if weights.size else (0, 0)
-    for narrow in (np.int8, np.int16):
-        if np.iinfo(narrow).min <= low and high <= np.iinfo(narrow).max:
-            return weights.astype(narrow)
-    return weights
-
-
-def _to_internal(shape: Shape) -> Int32:
-    """Return for each cell in torch order its internal index, int32 [size]."""
-    size = int(np.prod(shape))
-    if len(shape) != 3:
-        return np.arange(size, dtype=np.int32)
-    channels, height, width = shape
-    return np.arange(size, dtype=np.int32).reshape(height, width, channels).transpose(2, 0, 1).ravel()
-
-
-def _channel_last(values: npt.NDArray[Any], shape: Shape) -> npt.NDArray[Any]:
-    """Return an array whose last axis runs over a part's cells, moved from torch to internal order."""
-    if len(shape) != 3:
-        return values
-    split = values.reshape(*values.shape[:-1], *shape)
-    return np.moveaxis(split, -3, -1).reshape(values.shape)
-
-
-@dataclass(frozen=True, eq=False)
-class _WeightTable:
-    """A projection's weights in the kernel's order, and which of its routines reads them."""
-
-    kind: int
-    weights: Int32
-    groups: int = 1
-    phases: tuple[tuple[int, int, int], ...] = ()
-    pointers: Int64 = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    targets: Int32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
-
-
-def _weight_table(network: Network, projection: Projection, halved: int) -> _WeightTable:
-    """Return weights as [source cell, target cell], or those of a convolution, flat."""
-    connection = projection.connection
-    weight = (stored_weights(connection) >> halved).astype(np.int32)
-    if isinstance(connection, Sparse):
-        return _sparse_table(network, projection, connection, weight)
-    if not isinstance(connection, Convolution):
-        by_source = _channel_last(weight, network.by_name[projection.source].shape).T
-        table = _channel_last(by_source, network.by_name[projection.target].shape)
-        return _WeightTable(DENSE, np.ascontiguousarray(table).ravel())
-    stride, gap = connection.stride[1], connection.dilation[1]
-    if connection.groups == 1 and gap // math.gcd(stride, gap) == 1:
-        return _merged_table(weight, stride, gap)
-    _, per_group, kernel_y, kernel_x = weight.shape
-    by_group = weight.reshape(connection.groups, -1, per_group, kernel_y, kernel_x)
-    taps = np.ascontiguousarray(by_group.transpose(3, 4, 0, 2, 1))
-    return _WeightTable(TAPS, taps.ravel(), connection.groups)
-
-
-def _sparse_table(network: Network, projection: Projection, connection: Sparse, weight: Int32) -> _WeightTable:
-    """Return the synapses source by source, ends in internal order."""
-    source = _to_internal(network.by_name[projection.source].shape)[connection.indices]
-    target = _to_internal(network.by_name[projection.target].shape)[connection.rows]
-    order = np.lexsort((target, source))
-    pointers = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=connection.shape[1]))])
-    return _WeightTable(SPARSE, weight[order], pointers=pointers.astype(np.int64), targets=target[order])
-
-
-def _merged_table(weight: Int32, stride: int, gap: int) -> _WeightTable:
-    """Return for each phase of x within a stride [kernel row, source channel, taps from the last, target channel].
-
-    A tap k is used by the phase in which ``k * gap`` lies; taken from the last, its taps reach positions left to right.
-    """
-    blocks, phases, position = [], [], 0
-    for phase in range(stride):
-        taps = [k for k in range(weight.shape[3]) if k * gap % stride == phase][::-1]
-        blocks.append(weight[:, :, :, taps].transpose(2, 1, 3, 0).ravel())
-        phases.append((position, len(taps), taps[0] if taps else 0))
-        position += blocks[-1].size
-    return _WeightTable(MERGED, np.concatenate(blocks), phases=tuple(phases))
-
-
-def _geometry(network: Network, projection: Projection) -> list[int]:
-    connection = projection.connection
-    if not isinstance(connection, Convolution):
-        return [0] * 14
-    source, target = (network.by_name[name].shape for name in (projection.source, projection.target))
-    pairs = (connection.weight.shape[2:], connection.stride, connection.padding, connection.dilation)
-    return [*source, *target, *(value for pair in pairs for value in pair)]
-
-
-def _input_bound(network: Network, population: Population) -> int:
-    """Return the largest |sum| that spikes of payload 1 can make at one neuron of the population."""
-    paths = network.into(population.name)
-    return sum(largest_sum(p.connection) << max(p.weight_exponent, 0) for p in paths)
+    if not any(isinstance(p.connection, Convolution) for p in network.out_of(part.name)):
+        return 0
+    channels, _, width = part.shape
+    whole = channels % 64 == 0 or channels in (8, 16, 32)
+    return channels if whole and isinstance(part, Population) else channels * width

@@ -1,9 +1,10 @@
-"""The default backend: the event-driven kernel, samples spread over threads; the golden model where it must be."""
+"""The default backend: the event-driven kernels, samples spread over threads; the golden model where it must be."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import weakref
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -15,9 +16,23 @@ import numpy.typing as npt
 from neurodeploy.network import Network
 from neurodeploy.recording import Recording
 from neurodeploy.targets.emulator import golden
-from neurodeploy.targets.emulator.program import Program, compiled
+from neurodeploy.targets.emulator.common import runs_in_chunks
+from neurodeploy.targets.emulator.program import Program, compile_network
+from neurodeploy.targets.emulator.stepwise_program import StepwiseProgram, compile_stepwise
 
 Spikes = npt.NDArray[np.integer[Any]]
+#: s, u and v as the kernels write them, and the first cell of v.
+Outputs = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], int]
+
+_PROGRAMS: weakref.WeakKeyDictionary[Network, Program | StepwiseProgram] = weakref.WeakKeyDictionary()
+
+
+def compiled(network: Network) -> Program | StepwiseProgram:
+    """Return the program of a network for the kernel that runs it, compiled once as long as the network lives."""
+    if network not in _PROGRAMS:
+        compiler = compile_network if runs_in_chunks(network) else compile_stepwise
+        _PROGRAMS[network] = compiler(network)
+    return _PROGRAMS[network]
 
 
 def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] = ("s",)) -> Recording:
@@ -31,15 +46,16 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
         return golden.run(network, spikes, record)
     samples, steps = inputs.shape[:2]
     cells = program.population_cells
-    out_s = np.zeros((samples, steps, cells), dtype=np.int32 if program.graded else np.uint8)
-    out_u = np.zeros((samples, steps, cells if "u" in record else 0), dtype=np.int32)
+    graded = any(p.neuron.graded for p in network.populations)
+    out_s = np.empty((samples, steps, cells), dtype=np.int32 if graded else np.uint8)
+    out_u = np.empty((samples, steps, cells if "u" in record else 0), dtype=np.int32)
     everyone = tuple(p.name for p in network.populations)
     answering = everyone if "v" in record else network.readouts
     kept = _span([program.cells[name] for name in answering])
-    out_v = np.zeros((samples, steps, kept.stop - kept.start), dtype=np.int32)
+    out_v = np.empty((samples, steps, kept.stop - kept.start), dtype=np.int32)
 
     def work(part: slice) -> npt.NDArray[np.int64]:
-        return _run_part(network, program, inputs[part], (out_s[part], out_u[part], out_v[part], kept.start))
+        return _run_part(program, inputs[part], (out_s[part], out_u[part], out_v[part], kept.start))
 
     with ThreadPoolExecutor(threads()) as pool:
         counts = list(pool.map(work, _chunks(samples, threads())))
@@ -63,19 +79,39 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
     )
 
 
-def _run_part(network: Network, program: Program, inputs: Spikes, out: tuple[Any, ...]) -> npt.NDArray[np.int64]:
+def _run_part(program: Program | StepwiseProgram, inputs: Spikes, out: Outputs) -> npt.NDArray[np.int64]:
     """Run some of the samples on this thread.
 
     Return wraps, clips and largest payload of each population in running order, int64 [3, populations].
     """
-    from neurodeploy.targets.emulator import kernel
+    if isinstance(program, StepwiseProgram):
+        return _run_stepwise(program, inputs, out)
+    return _run_in_chunks(program, inputs, out)
 
-    ports = len(network.ports)
+
+def _run_in_chunks(program: Program, inputs: Spikes, out: Outputs) -> npt.NDArray[np.int64]:
+    """As :func:`_run_part` of a plain network, whose populations send 1 and nothing else."""
+    from neurodeploy.targets.emulator import kernel, memory
+
+    none, found = np.zeros(0, dtype=np.int32), np.zeros((len(program.cells), 2), dtype=np.int64)
+    given = memory.Inputs(inputs, np.zeros(0, dtype=np.int64), none, none, cells=inputs.shape[2], width=0)
+    own = memory.memory(program.tables, program.population_cells)
+    s, u, v, first_v = out
+    kernel.run_samples(program.tables, own, given, memory.Outputs(s, u, v, found, u.size > 0, first_v))
+    return np.stack([*found.T, np.ones(len(found), dtype=np.int64)])
+
+
+def _run_stepwise(program: StepwiseProgram, inputs: Spikes, out: Outputs) -> npt.NDArray[np.int64]:
+    """As :func:`_run_part` of any network."""
+    from neurodeploy.targets.emulator import stepwise_kernel as kernel
+
+    sizes = program.tables.parts[: len(program.tables.parts) - len(program.cells), 0]
+    ports = len(sizes)
     first = np.zeros((*inputs.shape[:2], ports + 1), dtype=np.int64)
-    total = kernel.count_events(inputs, first, ports, program.tables.parts[:ports, 0])
+    total = kernel.count_events(inputs, first, ports, sizes)
     indices, payloads = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
     kernel.list_input_events(inputs, program.perm, indices, payloads)
-    counters = np.zeros((3, len(network.populations)), dtype=np.int64)
+    counters = np.zeros((3, len(program.cells)), dtype=np.int64)
     kernel.run_samples(program.tables, ports, (first, indices, payloads), *out, counters)
     return counters
 
@@ -127,7 +163,7 @@ def _largest_sent(network: Network, largest: npt.NDArray[np.int64]) -> int:
 
 def _by_population(
     network: Network,
-    program: Program,
+    program: Program | StepwiseProgram,
     values: npt.NDArray[Any],
     names: Collection[str],
     first: int = 0,

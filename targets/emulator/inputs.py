@@ -1,0 +1,93 @@
+"""Lists the events of one step: of the neurons that fired, and of what enters, in internal order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.targets.emulator.columns import CHANNELS, HEIGHT, WIDTH
+from neurodeploy.targets.emulator.jit import njit
+from neurodeploy.targets.emulator.pointers import beyond, bits_set, lowest, nonzero
+from neurodeploy.targets.emulator.rows import OPTIONS
+
+
+@njit(inline="always")
+def _marked(flags, place, end):  # type: ignore[no-untyped-def]
+    """Return which of the flags [place, end) are not 0, but at most 64 of them, as bits."""
+    if place + 64 <= end:
+        return nonzero(beyond(flags, place))
+    bits = np.uint64(0)
+    for i in range(place, end):
+        bits |= np.uint64(flags[i] != 0) << np.uint64(i - place)
+    return bits
+
+
+@njit(**OPTIONS)
+def list_fired(s, size, offset, indices, grain, edges, listed):  # type: ignore[no-untyped-def]
+    """List which of ``size`` flags are set, as offset + place; return how many.
+
+    Unless ``grain`` is 0, note from ``edges[0]`` on where in the list, which has ``listed`` entries already, every
+    stretch of so many flags begins; grain divides 64, or 64 divides it.
+    """
+    to, edge, due = np.int64(0), np.int64(0), np.int64(0)
+    for place in range(0, size, 64):
+        bits = _marked(s, place, size)
+        if grain and place == due:
+            start, end = 0, min(64, size - place)
+            while start < end:  # a range by a step that is not known divides first
+                edges[edge] = listed + to + bits_set(bits & ((np.uint64(1) << np.uint64(start)) - np.uint64(1)))
+                edge, start = edge + 1, start + grain
+            due += max(grain, 64)
+        while bits:
+            indices[to] = offset + place + lowest(bits)
+            bits &= bits - np.uint64(1)
+            to += 1
+    return to
+
+
+@njit(**OPTIONS)
+def mark_edges(indices, number, grain, edges, last):  # type: ignore[no-untyped-def]
+    """Note in ``edges`` where in a sorted list ``last`` stretches of ``grain`` begin, and where the last ends."""
+    e, limit = np.int64(0), np.int64(0)
+    for place in range(last):
+        edges[place] = e
+        limit += grain
+        while e < number and indices[e] < limit:
+            e += 1
+    edges[last] = number
+
+
+@njit(**OPTIONS)
+def list_port(dense, part, indices, payloads):  # type: ignore[no-untyped-def]
+    """List a port's nonzero cells of one step, given in torch order, by internal index.
+
+    Return how many there are and how loud the loudest is: 1 where all payloads are 1, else at least 2.
+    """
+    channels, plane = part[CHANNELS], part[HEIGHT] * part[WIDTH]
+    to, low, high = np.int64(0), np.int64(1), np.int64(1)
+    for place in range(0, plane, 64):
+        bits = np.uint64(0)
+        for c in range(channels):
+            bits |= _marked(dense, c * plane + place, c * plane + min(place + 64, plane))
+        while bits:
+            i = place + lowest(bits)
+            bits &= bits - np.uint64(1)
+            for c in range(channels):
+                value = np.int64(dense[c * plane + i])
+                if value != 0:
+                    indices[to] = i * channels + c
+                    payloads[to] = value
+                    to += 1
+                    low, high = min(low, value), max(high, value)
+    return to, np.int64(1) if low == high else max(np.int64(2), high, -low)
+
+
+@njit(**OPTIONS)
+def copy_events(from_indices, from_payloads, number, indices, payloads):  # type: ignore[no-untyped-def]
+    """Copy a list of events; return how loud the loudest is, as :func:`list_port`."""
+    low, high = np.int64(1), np.int64(1)
+    for e in range(number):
+        value = np.int64(from_payloads[e])
+        indices[e] = from_indices[e]
+        payloads[e] = value
+        low, high = min(low, value), max(high, value)
+    return np.int64(1) if low == high else max(np.int64(2), high, -low)

@@ -1,0 +1,194 @@
+"""What the kernel works on: as arrays for Python, and as bare pointers for the kernel itself."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neurodeploy.targets.emulator.columns import (
+    CELLS,
+    CHUNK,
+    COUT,
+    END,
+    FIRST,
+    GRAIN,
+    HIN,
+    HISTORY,
+    LINE,
+    PIECES,
+    SIZE,
+    WIN,
+)
+from neurodeploy.targets.emulator.jit import njit
+from neurodeploy.targets.emulator.pointers import pointer
+from neurodeploy.targets.emulator.program import Tables
+from neurodeploy.targets.emulator.rows import BLOCKS, OPTIONS
+
+#: Cells by which sums are longer than a population: a packed row is padded, and zeros are added beyond its end.
+OVERHANG = BLOCKS[-1]
+
+
+class Memory(NamedTuple):
+    """What changes while a network runs.
+
+    counts, loud : int64 [parts, slots], events in a step and how loud the loudest is (1: all payloads are 1).
+    indices, payloads : int32, sorted by index within a step; payloads are not kept where loud is 1.
+    starts : int64 [parts], where a part's first list begins; its lists are its size apart.
+    u, v : int32, the neurons; extremes int64 [pieces, 2], peak |u| and -(lowest v) after the last step.
+    edges : int32, where in each list each stretch of the part's grain begins, and last where the list ends.
+    edge_starts : int64 [parts], where those of a part's first list begin; those of its lists lie side by side.
+    sums, own, line : sums of a population, or of a line of it, and those of one projection, int32; those of one line of
+        a convolution, int16.
+    arriving : int64 [CHUNK], a bound of what arrives at any neuron of a population in the steps of a chunk.
+    gathered : uint8 [projections of a population, CHUNK], 1 where a convolution gathers.
+    marks : int32 [projections of a population, CHUNK, places], edges of positions where the grain is a line.
+    slots, places : extents of the arrays above.
+    """
+
+    counts: Any
+    loud: Any
+    indices: Any
+    payloads: Any
+    starts: Any
+    edges: Any
+    edge_starts: Any
+    u: Any
+    v: Any
+    extremes: Any
+    sums: Any
+    own: Any
+    line: Any
+    arriving: Any
+    gathered: Any
+    marks: Any
+    slots: int
+    places: int
+
+
+class Outputs(NamedTuple):
+    """Where what happens is written.
+
+    s : uint8 [samples, steps, cells] in internal order; u : int32 likewise, or with a last axis of 0.
+    v : int32 [samples, steps, some cells], those of whole populations from the cell ``first_v`` on.
+    found : int64 [populations, 2], to which how many u wrapped and how many v saturated is added.
+    keeps_u : whether u is wanted.
+    """
+
+    s: Any
+    u: Any
+    v: Any
+    found: Any
+    keeps_u: bool
+    first_v: int
+
+
+class Inputs(NamedTuple):
+    """What enters, either dense or as events; events are read where ``cells`` is 0.
+
+    dense : uint8 or int32 [samples, steps, cells of all ports] in torch order.
+    first : int64 [samples, steps, ports + 1], where each port's events begin.
+    indices, payloads : int32, internal index within the port, sorted within a step.
+    cells, width : extents of a step of ``dense`` and of ``first``.
+    """
+
+    dense: Any
+    first: Any
+    indices: Any
+    payloads: Any
+    cells: int
+    width: int
+
+
+def memory(tables: Tables, cells: int) -> Memory:
+    """Return memory for one network; ``cells`` is the number of its neurons."""
+    history, projections = tables.parts[:, HISTORY], tables.projections
+    lists, slots = tables.parts[:, SIZE] * history, int(history.max())
+    edges = np.array([_edges(*row) for row in tables.parts[:, [SIZE, GRAIN]]], dtype=np.int64) * history
+    counts = np.zeros((len(lists), slots), dtype=np.int64)
+    cells_of_a_line = int((projections[:, LINE] * projections[:, COUT]).max(initial=0))
+    sums = np.zeros(max(int(tables.populations[:, CELLS].max()), cells_of_a_line) + OVERHANG, dtype=np.int32)
+    fan = int((tables.populations[:, END] - tables.populations[:, FIRST]).max())
+    places = 1 + int((projections[:, HIN] * projections[:, WIN]).max(initial=0))
+    return Memory(
+        counts=counts,
+        loud=np.ones_like(counts),
+        indices=np.zeros(int(lists.sum()), dtype=np.int32),
+        payloads=np.ones(int(lists.sum()), dtype=np.int32),
+        starts=np.cumsum(lists) - lists,
+        edges=np.zeros(int(edges.sum()), dtype=np.int32),
+        edge_starts=np.cumsum(edges) - edges,
+        u=np.zeros(cells, dtype=np.int32),
+        v=np.zeros(cells, dtype=np.int32),
+        extremes=np.zeros((int(tables.populations[:, PIECES].sum()), 2), dtype=np.int64),
+        sums=sums,
+        own=np.zeros_like(sums),
+        line=np.zeros(cells_of_a_line + OVERHANG, dtype=np.int16),
+        arriving=np.zeros(CHUNK, dtype=np.int64),
+        gathered=np.zeros((fan, CHUNK), dtype=np.uint8),
+        marks=np.zeros((fan, CHUNK, places), dtype=np.int32),
+        slots=slots,
+        places=places,
+    )
+
+
+def _edges(size: int, grain: int) -> int:
+    """Return how many edges a list of a part's events has."""
+    return size // grain + 1 if grain else 0
+
+
+@njit(**OPTIONS)
+def bare_tables(tables):  # type: ignore[no-untyped-def]
+    """Return tables of pointers."""
+    return Tables(
+        pointer(tables.parts),
+        pointer(tables.populations),
+        pointer(tables.projections),
+        pointer(tables.reach),
+        pointer(tables.packed),
+        pointer(tables.short),
+        pointer(tables.wide),
+        pointer(tables.threshold),
+        pointer(tables.keep_current),
+        pointer(tables.keep_voltage),
+        pointer(tables.bias),
+    )
+
+
+@njit(**OPTIONS)
+def bare_memory(memory):  # type: ignore[no-untyped-def]
+    """Return memory of pointers."""
+    return Memory(
+        pointer(memory.counts),
+        pointer(memory.loud),
+        pointer(memory.indices),
+        pointer(memory.payloads),
+        pointer(memory.starts),
+        pointer(memory.edges),
+        pointer(memory.edge_starts),
+        pointer(memory.u),
+        pointer(memory.v),
+        pointer(memory.extremes),
+        pointer(memory.sums),
+        pointer(memory.own),
+        pointer(memory.line),
+        pointer(memory.arriving),
+        pointer(memory.gathered),
+        pointer(memory.marks),
+        memory.slots,
+        memory.places,
+    )
+
+
+@njit(**OPTIONS)
+def bare_inputs(inputs):  # type: ignore[no-untyped-def]
+    """Return inputs of pointers."""
+    first, indices, payloads = pointer(inputs.first), pointer(inputs.indices), pointer(inputs.payloads)
+    return Inputs(pointer(inputs.dense), first, indices, payloads, inputs.cells, inputs.width)
+
+
+@njit(**OPTIONS)
+def bare_outputs(outputs):  # type: ignore[no-untyped-def]
+    """Return outputs of pointers."""
+    u, v, found = pointer(outputs.u), pointer(outputs.v), pointer(outputs.found)
+    return Outputs(pointer(outputs.s), u, v, found, outputs.keeps_u, outputs.first_v)

@@ -1,0 +1,76 @@
+"""Bare pointers for the kernel: ``p[i]`` reads or writes without bounds, sign or reference count.
+
+An array handed to a compiled function is counted in and out, two locked instructions that outweigh the spikes of a
+small row; and each index might be negative, which costs a branch. Whoever makes a pointer keeps its array alive.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def pointer(context, array):  # type: ignore[no-untyped-def]
+    """Return a pointer to the first element of a contiguous array."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return make_array(signature.args[0])(target, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def beyond(context, start, number):  # type: ignore[no-untyped-def]
+    """Return the pointer ``number`` elements further on."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.gep(arguments[0], [arguments[1]])
+
+    return start(start, types.intp), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def address(context, start):  # type: ignore[no-untyped-def]
+    """Return a pointer as a number."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ptrtoint(arguments[0], ir.IntType(64))
+
+    return types.intp(start), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def nonzero(context, start):  # type: ignore[no-untyped-def]
+    """Return which of the 64 elements from a pointer on are not 0, the first as the lowest bit of a uint64."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.VectorType(arguments[0].type.pointee, 64)
+        values = builder.load(builder.bitcast(arguments[0], kind.as_pointer()), align=1)
+        return builder.bitcast(builder.icmp_unsigned("!=", values, ir.Constant(kind, None)), ir.IntType(64))
+
+    return types.uint64(start), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def lowest(context, bits):  # type: ignore[no-untyped-def]
+    """Return the place of the lowest bit that is set in a uint64 other than 0."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bits_set(context, bits):  # type: ignore[no-untyped-def]
+    """Return how many bits are set in a uint64."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), code

@@ -1,0 +1,167 @@
+"""What the spikes of one step add to a population: the kernel's routines for dense and convolutional projections.
+
+A convolution takes one of two ways to the same sums, by how many spikes there are in this very step. Few are scattered:
+each adds its rows to the positions that it reaches. Many are gathered: what reaches one position through one kernel
+row is a run of neighbouring source cells, hence a run in the sorted list of events, and is summed in registers.
+
+Both sum in 16 bits, which must hold whatever the target's kernel can add up to; where they do not, or payloads are not
+1, a line is swept in 32 bits.
+
+In all routines ``row`` points to a projection's row of the tables and ``goal`` to sums; ``events`` are
+:class:`neurodeploy.targets.emulator.kernel.Events`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.targets.emulator.columns import (
+    BEGIN,
+    CIN,
+    COUT,
+    DY,
+    GROUPS,
+    HIN,
+    HOUT,
+    KH,
+    KW,
+    LENGTH,
+    MASS,
+    NARROW,
+    PX,
+    PY,
+    REACH,
+    ROWS,
+    SHORT,
+    SPAN,
+    SX,
+    SY,
+    TAP_LENGTH,
+    TAP_ROWS,
+    TAPS,
+    WIN,
+    WOUT,
+)  # fmt: skip
+from neurodeploy.targets.emulator.jit import njit
+from neurodeploy.targets.emulator.pointers import address, beyond
+from neurodeploy.targets.emulator.rows import OPTIONS, add_row_short, add_row_times, add_rows, add_rows_short
+
+i32 = np.int32
+
+#: From how many spikes a run on it is gathered: below, its own cost exceeds that of scattering them.
+_GATHER = 4
+
+
+@njit(**OPTIONS)
+def is_short(row, events):  # type: ignore[no-untyped-def]
+    """Return whether 16 bits hold what these events add through a convolution."""
+    return row[NARROW] == 1 and row[MASS] <= SHORT and events.loud == 1
+
+
+@njit(**OPTIONS)
+def gathers(row, events):  # type: ignore[no-untyped-def]
+    """Return whether a convolution gathers these events."""
+    if row[TAPS] < 0 or events.loud != 1:
+        return False
+    return events.number * row[KW] >= _GATHER * row[SY] * row[SX] * row[HOUT] * row[WOUT]
+
+
+@njit(**OPTIONS)
+def _add_wide(goal, weights, length, payload):  # type: ignore[no-untyped-def]
+    """Add ``length`` weights of any type, payload times."""
+    for i in range(length):
+        goal[i] = i32(goal[i] + i32(i32(weights[i]) * payload))
+
+
+@njit(**OPTIONS)
+def add_dense(tables, row, goal, events):  # type: ignore[no-untyped-def]
+    """Add the rows of all events of a dense projection."""
+    length, rows = row[LENGTH], row[ROWS]
+    weights = address(tables.packed) + 2 * row[BEGIN]
+    if row[NARROW] == 1 and events.loud == 1:
+        add_rows(address(goal), weights, rows, length, address(events.indices), events.number, 0)
+        return
+    for e in range(events.number):
+        payload, index = events.payloads[e] if events.loud != 1 else i32(1), np.int64(events.indices[e])
+        if row[NARROW] == 1:
+            add_row_times(address(goal), weights, rows, length, index, payload)
+        else:
+            _add_wide(goal, beyond(tables.wide, row[BEGIN] + index * length), length, payload)
+
+
+@njit(**OPTIONS)
+def gather_line(tables, row, y, goal, events, edges):  # type: ignore[no-untyped-def]
+    """Add what reaches line ``y`` of the target to the int16 goal; edges are those of positions."""
+    cin, win, cout, kw, sx, px = row[CIN], row[WIN], row[COUT], row[KW], row[SX], row[PX]
+    length, rows, wout = row[TAP_LENGTH], row[TAP_ROWS], row[WOUT]
+    weights, first, listed = address(tables.packed) + 2 * row[TAPS], address(goal), address(events.indices)
+    for ky in range(row[KH]):
+        line = y * row[SY] + ky * row[DY] - row[PY]
+        if line < 0 or line >= row[HIN] or edges[line * win] == edges[line * win + win]:
+            continue
+        for x in range(wout):
+            left = x * sx - px
+            begin = np.int64(edges[line * win + min(max(left, 0), win)])
+            end = np.int64(edges[line * win + min(max(left + kw, 0), win)])
+            if begin < end:
+                base = (line * win + left - ky * kw) * cin
+                add_rows_short(first + 2 * x * cout, weights, rows, length, listed + 4 * begin, end - begin, base)
+
+
+@njit(inline="always")
+def _place(row, reach, event, before, inverse):  # type: ignore[no-untyped-def]
+    """Return position of the line, phase and source channel of an event; ``before`` cells precede its line."""
+    cell = np.int64(event) - before
+    x = np.int64((cell + 0.5) * inverse)  # cell // cin, which would take longer than the row
+    return reach[2 * x], reach[2 * x + 1], cell - x * row[CIN]
+
+
+@njit(**OPTIONS)
+def scatter_line(tables, row, y, goal, events, each):  # type: ignore[no-untyped-def]
+    """As :func:`gather_line`, event by event; goal begins with the margin, and a source line is ``each`` edges."""
+    cin, cout, length, groups = row[CIN], row[COUT], row[LENGTH], row[GROUPS]
+    reach, inverse, edges = beyond(tables.reach, 2 * row[REACH]), 1.0 / row[CIN], events.edges
+    weights, first, before = address(tables.short) + 2 * row[BEGIN], address(goal), row[WIN] * row[CIN]
+    for ky in range(row[KH]):
+        line = y * row[SY] + ky * row[DY] - row[PY]
+        if line < 0 or line >= row[HIN]:
+            continue
+        for e in range(edges[line * each], edges[(line + 1) * each]):
+            position, phase, channel = _place(row, reach, events.indices[e], line * before, inverse)
+            which, to = ky * row[SX] + phase, first + 2 * position * cout
+            if groups == 1:
+                add_row_short(to, weights + 2 * (which * cin + channel) * length, length)
+            else:
+                to += 2 * (channel // (cin // groups) * (cout // groups))
+                for nth in range(row[SPAN]):
+                    tap = (which * row[SPAN] + nth) * cin + channel
+                    add_row_short(to + 2 * nth * cout, weights + 2 * tap * length, length)
+
+
+@njit(**OPTIONS)
+def sweep_line(tables, row, y, goal, events, each):  # type: ignore[no-untyped-def]
+    """As :func:`scatter_line` for events of any payload, weights of any width, and an int32 goal."""
+    cin, cout, length, groups = row[CIN], row[COUT], row[LENGTH], row[GROUPS]
+    reach, inverse, edges = beyond(tables.reach, 2 * row[REACH]), 1.0 / row[CIN], events.edges
+    before, parts = row[WIN] * row[CIN], row[SPAN] if groups > 1 else 1
+    for ky in range(row[KH]):
+        line = y * row[SY] + ky * row[DY] - row[PY]
+        if line < 0 or line >= row[HIN]:
+            continue
+        for e in range(edges[line * each], edges[(line + 1) * each]):
+            position, phase, channel = _place(row, reach, events.indices[e], line * before, inverse)
+            to = beyond(goal, position * cout + channel // (cin // groups) * (cout // groups) * (groups > 1))
+            payload = events.payloads[e] if events.loud != 1 else i32(1)
+            for nth in range(parts):
+                at = row[BEGIN] + (((ky * row[SX] + phase) * parts + nth) * cin + channel) * length
+                if row[NARROW] == 1:
+                    _add_wide(beyond(to, nth * cout), beyond(tables.short, at), length, payload)
+                else:
+                    _add_wide(beyond(to, nth * cout), beyond(tables.wide, at), length, payload)
+
+
+@njit(**OPTIONS)
+def add_scaled(goal, own, size, exponent):  # type: ignore[no-untyped-def]
+    """Add sums times 2 to the power of ``exponent``, floored."""
+    for i in range(size):
+        goal[i] = i32(goal[i] + i32(own[i] << exponent if exponent > 0 else own[i] >> -exponent))
