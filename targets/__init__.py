@@ -1,1 +1,1 @@
-"""Chips as data, and what executes a network: emulator, Lava, and the float reference."""
+"""Chips as data, and what executes a network: emulator, Lava, onnxruntime, and the float reference."""

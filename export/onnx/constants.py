@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.onnx.attributes import label
-from neurodeploy.export.onnx.reading import MAX_VALUES
 from neurodeploy.onnxgraph import require_onnx
 
 Array = npt.NDArray[Any]
@@ -32,6 +31,9 @@ FOLDED = frozenset(
     }
 )
 
+#: Those whose answers can be larger than any input serve to compute shapes, and may make so many numbers.
+_GROWING, _GROWN_VALUES = frozenset({"Concat", "Gather"}), 1 << 20
+
 
 def fold(node: Any, inputs: list[Array | None], opset: int) -> Array:
     """Return the answer of a node whose inputs are constants.
@@ -41,9 +43,9 @@ def fold(node: Any, inputs: list[Array | None], opset: int) -> Array:
     Unsupported : the inputs are too large, or do not fit the operation.
     """
     given = [values for values in inputs if values is not None]
-    size = math.prod(max(values.size, 1) for values in given) if node.op_type == "Gather" else 0
-    if max(size, sum(values.size for values in given)) > MAX_VALUES:
-        raise Unsupported(label(node), f"computes more than {MAX_VALUES:,} constants", "export it simplified")
+    growth = math.prod if node.op_type == "Gather" else sum
+    if node.op_type in _GROWING and growth(max(values.size, 1) for values in given) > _GROWN_VALUES:
+        raise Unsupported(label(node), f"computes more than {_GROWN_VALUES:,} constants", "export it simplified")
     try:
         evaluator = require_onnx("onnx.reference").reference.ReferenceEvaluator(node, opsets={"": opset})
         with np.errstate(all="ignore"):

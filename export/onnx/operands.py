@@ -25,7 +25,10 @@ def constant_of(node: Any, value: Value | None, what: str) -> Array:
     """Return an input that must be constant; ``what`` names it."""
     if value is None or isinstance(value, Signal):
         raise Unsupported(label(node), f"its {what} depends on the input", "use trained, constant values")
-    return np.asarray(value)
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise Unsupported(label(node), f"its {what} is of type {array.dtype}", "export it with float32")
+    return array
 
 
 def float_array(values: Array) -> Any:

@@ -47,6 +47,7 @@ def read_model(path: str | Path) -> Any:
     except Exception as error:
         raise InputError(str(path), "is no ONNX model, or a damaged one", "export it again") from error
     _check_outline(str(path), model)
+    _check_names(str(path), model)
     left = MAX_BYTES - int(path.stat().st_size)
     for tensor in _tensors(model.graph):
         left -= _check_tensor(str(path), path.parent, tensor, left)
@@ -73,6 +74,18 @@ def _check_outline(path: str, model: Any) -> None:
         raise InputError(path, f"uses version {standard} of the standard operations", f"export it with {allowed}")
 
 
+def _check_names(path: str, model: Any) -> None:
+    """Refuse names that are no text: the format does not hold them to UTF-8, and gives them as bytes then."""
+    graph = model.graph
+    names = [*(opset.domain for opset in model.opset_import), *(entry.key for entry in model.metadata_props)]
+    names += [value.name for value in (*graph.input, *graph.output, *graph.initializer)]
+    for node in graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        names += [attribute.name for attribute in node.attribute]
+    if any(not isinstance(name, str) for name in names):
+        raise InputError(path, "holds names that are no text", "export it again")
+
+
 def _tensors(graph: Any) -> Iterator[Any]:
     """Yield every tensor: initializers, and constants in the attributes of nodes."""
     yield from graph.initializer
@@ -94,7 +107,7 @@ def _check_tensor(path: str, folder: Path, tensor: Any, left: int) -> int:
         raise InputError(subject, f"has the shape {list(tensor.dims)}", f"the limit is {MAX_VALUES:,} values")
     if tensor.data_location != onnx.TensorProto.EXTERNAL:
         return 0
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = {str(entry.key): str(entry.value) for entry in tensor.external_data}
     size = _bytes_of(subject, tensor)
     if size > left:
         raise InputError(subject, f"brings the model to more than {MAX_BYTES:,} bytes", "split the model")

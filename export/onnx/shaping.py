@@ -11,7 +11,7 @@ from neurodeploy.errors import Unsupported
 from neurodeploy.export.onnx.attributes import attributes, label
 from neurodeploy.export.onnx.operands import attribute_or_input, constant_of, signal_of
 from neurodeploy.export.onnx.reading import to_array
-from neurodeploy.export.onnx.translation import Signal, Translation, Value
+from neurodeploy.export.onnx.translation import Array, Signal, Translation, Value
 from neurodeploy.graph import Flatten, Shape
 
 
@@ -26,7 +26,7 @@ def flatten(walk: Translation, node: Any, *inputs: Value | None) -> Value:
 def reshape(walk: Translation, node: Any, *inputs: Value | None) -> Value:
     """Read a new shape, where it is that of a flattened sample."""
     x = signal_of(node, inputs[0])
-    wanted = constant_of(node, attribute_or_input(node, inputs, "shape", 1), "shape").reshape(-1)
+    wanted = _whole(node, attribute_or_input(node, inputs, "shape", 1), "shape")
     keeps_zero = attributes(node).get("allowzero", 0)
     old = (1, *x.shape)
     sizes = [old[i] if size == 0 and not keeps_zero and i < len(old) else int(size) for i, size in enumerate(wanted)]
@@ -46,10 +46,18 @@ def squeeze(walk: Translation, node: Any, *inputs: Value | None) -> Value:
     x = signal_of(node, inputs[0])
     axes = attribute_or_input(node, inputs, "axes", 1)
     full = (1, *x.shape)
-    dropped = {int(a) % len(full) for a in np.asarray(axes).reshape(-1)} if axes is not None else set()
+    dropped = {int(a) % len(full) for a in _whole(node, axes, "axes")} if axes is not None else set()
     if axes is None or 0 in dropped or any(full[a] != 1 for a in dropped):
         raise Unsupported(label(node), f"squeezes {list(x.shape)}", "name axes of size 1 beside the samples")
     return _with_shape(walk, node, x, tuple(n for i, n in enumerate(full) if i and i not in dropped))
+
+
+def _whole(node: Any, values: Any, what: str) -> Array:
+    """Return whole numbers, in a row."""
+    row = np.asarray(constant_of(node, values, what)).reshape(-1)
+    if row.dtype.kind not in "iu":
+        raise Unsupported(label(node), f"its {what} is of type {row.dtype}", "export it again")
+    return row
 
 
 def _with_shape(walk: Translation, node: Any, x: Signal, shape: Shape) -> Signal:

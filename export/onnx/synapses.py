@@ -29,6 +29,8 @@ def gemm(walk: Translation, node: Any, *inputs: Value | None) -> Value:
     """Read a matrix product with bias."""
     x, weight = _flat(node, signal_of(node, inputs[0])), constant_of(node, inputs[1], "weight")
     given = attributes(node)
+    if weight.ndim != 2:
+        raise Unsupported(label(node), f"multiplies by {list(weight.shape)}", "use a matrix")
     if given.get("transA", 0):
         raise Unsupported(label(node), "transposes its input", "export it with transA=0")
     matrix = given.get("alpha", 1.0) * (weight if given.get("transB", 0) else weight.T)

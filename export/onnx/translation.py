@@ -28,6 +28,9 @@ from neurodeploy.verify_node import MAX_VALUES
 
 Array = npt.NDArray[Any]
 
+#: Memory that constants made of constants may take: so many bytes, and so many times the model.
+_SPARE_BYTES, _SPARE_TIMES = 1 << 28, 8
+
 
 @dataclass(frozen=True, eq=False)
 class Signal:
@@ -71,6 +74,7 @@ class Translation:
         self.uses = Counter(name for node in self.graph.node for name in node.input)
         self.uses.update(output.name for output in self.graph.output)
         self.answer = ""
+        self.left = _SPARE_BYTES + _SPARE_TIMES * model.ByteSize()
 
     def result(self) -> Ann:
         """Return what the walk found."""
@@ -111,7 +115,9 @@ class Translation:
         inputs = [self._taken(name) if name else None for name in node.input]
         constant = [None if isinstance(value, Signal) else value for value in inputs]
         if node.op_type in FOLDED and all(not isinstance(value, Signal) for value in inputs):
-            answer: Value = fold(node, constant, self.opset)
+            folded = fold(node, constant, self.opset)
+            self.charge(node, folded.nbytes)
+            answer: Value = folded
         elif node.op_type in self.operators:
             answer = self.operators[node.op_type](self, node, *inputs)
         else:
@@ -145,6 +151,14 @@ class Translation:
             raise InputError(subject, f"has the shape {list(shape)}", f"the limit is {MAX_VALUES:,} values")
         return shape
 
+    def charge(self, node: Any, size: int) -> None:
+        """Raise where what is made of constants takes far more memory than the file that they come from."""
+        self.left -= size
+        if self.left < 0:
+            raise Unsupported(
+                label(node), f"makes {size:,} bytes of constants, too many by now", "export it simplified"
+            )
+
     def layer(self, node: Any, part: Part, source: Signal, *, nonnegative: bool = False) -> Signal:
         """Add a layer after ``source`` and return what it answers."""
         name = fresh(self._name(node), self.nodes)
@@ -164,7 +178,8 @@ class Translation:
         by, plus = (_per_channel(node, np.asarray(values, np.float64), source.shape) for values in (factor, offset))
         before = {name: part for name in source.sources if isinstance(part := self.nodes[name], Linear | Convolution)}
         if source.shared or len(before) < len(source.sources):
-            return self.layer(node, _diagonal(node, by, plus, len(source.shape) - 1), source)
+            self.charge(node, 8 * len(by) ** 2 if len(source.shape) == 1 else 0)
+            return self.layer(node, _diagonal(by, plus, len(source.shape) - 1), source)
         for i, (name, part) in enumerate(before.items()):
             self.nodes[name] = scale_rows(part, by, None if i else plus)  # what is added belongs to the sum, so to one
         return replace(source, nonnegative=False)
@@ -175,28 +190,25 @@ class Translation:
         return wanted[:80] or node.op_type
 
 
-def _diagonal(node: Any, factor: Array, offset: Array, axes: int) -> Linear | Convolution:
+def _diagonal(factor: Array, offset: Array, axes: int) -> Linear | Convolution:
     """Return the layer that computes ``factor * x + offset`` for each channel by itself."""
     if axes:
         weight = frozen_array(factor.reshape(-1, 1, *[1] * axes))
         return Convolution(weight, frozen_array(offset), (1,) * axes, ((0, 0),) * axes, (1,) * axes, len(factor))
-    if len(factor) ** 2 > MAX_VALUES >> 3:
-        found = f"scales {len(factor):,} values that no layer before it can take"
-        raise Unsupported(label(node), found, "place it right after a Gemm or Conv")
     return Linear(frozen_array(np.diag(factor)), frozen_array(offset))
 
 
 def _per_channel(node: Any, values: Array, shape: Shape) -> npt.NDArray[np.float64]:
     """Return [channels] of numbers that ONNX would broadcast to [samples, *shape]."""
-    try:
-        full = np.broadcast_to(values, (1, *shape))
-    except ValueError as error:
+    axes = (1, *shape)
+    own = (1,) * (len(axes) - values.ndim) + values.shape
+    if len(own) > len(axes) or any(mine not in (1, theirs) for mine, theirs in zip(own, axes, strict=True)):
         found = f"adds or multiplies the shape {list(values.shape)} to {list(shape)}"
-        raise Unsupported(label(node), found, "export it again") from error
-    rows = full.reshape(shape[0], -1)
+        raise Unsupported(label(node), found, "export it again")
+    rows = values.reshape(own[1], -1)
     if (rows != rows[:, :1]).any():
         raise Unsupported(label(node), "differs within a channel", "use one number a channel")
-    return np.array(rows[:, 0], dtype=np.float64)
+    return np.array(np.broadcast_to(rows[:, 0], shape[:1]), dtype=np.float64)
 
 
 def read_ann(path: str | Path, choices: Choices | None = None) -> tuple[Ann, Any]:

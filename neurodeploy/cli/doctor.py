@@ -22,6 +22,8 @@ OPTIONAL = {
     "snntorch": "snntorch",
     "norse": "norse",
     "scikit-learn": "digits",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
 }
 
 

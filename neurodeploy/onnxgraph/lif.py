@@ -78,7 +78,8 @@ def _compare(
         return above, above, after
     lower = emit.constant(neuron.lower_threshold.astype(np.int64) << STATE_SHIFT, width)
     below = if_awake(emit.op("Less", v, lower))
-    sent = emit.op("Sub", emit.cast(above, np.int8), emit.cast(below, np.int8))
+    # Not in bytes from the start: onnxruntime up to 1.20 has no difference of them.
+    sent = emit.cast(emit.op("Sub", emit.cast(above, width), emit.cast(below, width)), np.int8)
     return emit.op("Or", above, below), sent, reset(below, lower, after)
 
 

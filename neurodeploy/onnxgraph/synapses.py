@@ -102,22 +102,26 @@ def _matrix(kind: str, source: npt.DTypeLike, weights: npt.DTypeLike) -> Callabl
     return emit
 
 
-def _convolution(kind: str, source: npt.DTypeLike, weights: npt.DTypeLike) -> Callable[[Task], Value]:
-    def emit(task: Task) -> Value:
-        connection = task.connection
-        assert isinstance(connection, Convolution)
-        (top, left), weight = connection.padding, _stored(task, connection.weight, weights)
-        return task.emit.op(
-            kind,
-            task.emit.cast(task.signal.value, source),
-            weight,
-            strides=connection.stride,
-            pads=(top, left, top, left),
-            dilations=connection.dilation,
-            group=connection.groups,
-        )
+def _float_convolution(task: Task) -> Value:
+    assert isinstance(task.connection, Convolution)
+    weight = _stored(task, task.connection.weight, np.float32)
+    return _convolution("Conv", task, task.emit.cast(task.signal.value, np.float32), weight)
 
-    return emit
+
+def _integer_convolution(task: Task) -> Value:
+    """Store weights above a zero point: onnxruntime up to 1.20 has unsigned ones only."""
+    assert isinstance(task.connection, Convolution)
+    unsigned = task.emit.constant(task.connection.weight + 128, np.uint8)
+    zeros = (task.emit.constant(zero, np.uint8) for zero in (0, 128))
+    return _convolution("ConvInteger", task, task.emit.cast(task.signal.value, np.uint8), unsigned, *zeros)
+
+
+def _convolution(kind: str, task: Task, *inputs: Value) -> Value:
+    connection = task.connection
+    assert isinstance(connection, Convolution)
+    (top, left), strides, dilations = connection.padding, connection.stride, connection.dilation
+    sizes = {"strides": strides, "pads": (top, left, top, left), "dilations": dilations, "group": connection.groups}
+    return task.emit.op(kind, *inputs, **sizes)
 
 
 def _taps(dtype: npt.DTypeLike) -> Callable[[Task], Value]:
@@ -207,8 +211,8 @@ KERNELS: dict[type[Connection], tuple[Kernel, ...]] = {
         Kernel(_matrix("MatMul", np.int64, np.int64), _always),
     ),
     Convolution: (
-        Kernel(_convolution("Conv", np.float32, np.float32), _below(_EXACT32), floating=True),
-        Kernel(_convolution("ConvInteger", np.uint8, np.int8), lambda task: task.binary_bytes),
+        Kernel(_float_convolution, _below(_EXACT32), floating=True),
+        Kernel(_integer_convolution, lambda task: task.binary_bytes),
         Kernel(_taps(np.float64), _below(_EXACT64), floating=True),
         Kernel(_taps(np.int64), _always),
     ),

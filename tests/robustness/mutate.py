@@ -7,6 +7,7 @@ import json
 import random
 import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import h5py
 import numpy as np
@@ -154,6 +155,55 @@ def change_text(data: bytes, rng: random.Random) -> bytes:
     return "\n".join(lines).encode()
 
 
+def change_onnx(data: bytes, rng: random.Random) -> bytes:
+    """Change operations, edges, attributes and tensors of an ONNX graph that still parses."""
+    import onnx
+
+    model = onnx.ModelProto.FromString(data)
+    graph = model.graph
+    names = [name for node in graph.node for name in (*node.input, *node.output)]
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        node, tensor = rng.choice(graph.node), rng.choice(graph.initializer)
+        action = rng.randrange(9)
+        if action == 0:
+            node.op_type = rng.choice([*(n.op_type for n in graph.node), "Loop", "Flatten", "MaxPool", "Squeeze", ""])
+        elif action == 1 and node.input:
+            node.input[rng.randrange(len(node.input))] = rng.choice([*names, "", "nowhere"])
+        elif action == 2:
+            _change_attribute(node, rng)
+        elif action == 3:
+            tensor.dims[:] = [rng.choice((*EVIL, *tensor.dims)) & (2**62 - 1) for _ in range(rng.randrange(4))]
+        elif action == 4:
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            for key in rng.sample(("location", "offset", "length"), rng.randrange(4)):
+                tensor.external_data.add(key=key, value=rng.choice((*EVIL_TEXT[2:], "valid.onnx", "0", "48")))
+        elif action == 5:
+            tensor.raw_data = rng.choice(BYTES)(tensor.raw_data or b"x", rng)
+        elif action == 6:
+            tensor.data_type = rng.randrange(30)
+        elif action == 7:
+            graph.input[0].type.tensor_type.shape.dim[rng.randrange(3)].dim_value = rng.choice(EVIL) & (2**62 - 1)
+        else:
+            graph.node.insert(rng.randrange(len(graph.node)), node)
+    return bytes(model.SerializeToString())
+
+
+def _change_attribute(node: Any, rng: random.Random) -> None:
+    from onnx import helper
+
+    names = [*(a.name for a in node.attribute), "axis", "group", "pads", "kernel_shape", "axes", "min", "alpha"]
+    name = rng.choice(names)
+    kept = [a for a in node.attribute if a.name != name]
+    values = (
+        rng.choice(EVIL) % 2**62,
+        [rng.choice(EVIL) % 2**62] * rng.randrange(1, 6),
+        rng.choice(EVIL_FLOATS),
+        "SAME",
+    )
+    del node.attribute[:]
+    node.attribute.extend([*kept, helper.make_attribute(name, rng.choice(values))])
+
+
 #: Suffix -> mutations that know the format; the blind ones apply to all.
 FORMATS: dict[str, Mutation] = {
     ".nir": change_hdf5,
@@ -161,6 +211,7 @@ FORMATS: dict[str, Mutation] = {
     ".npz": change_zip,
     ".pt": change_zip,
     ".safetensors": change_safetensors,
+    ".onnx": change_onnx,
     ".toml": change_text,
 }
 

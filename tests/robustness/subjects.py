@@ -111,6 +111,39 @@ def _read_chip(path: Path) -> Any:
     return load_chip(path)
 
 
+def _trained(path: Path) -> None:
+    from tests.export.onnx.files import Model
+
+    model = Model("n", 2, 6, 6)
+    model.add("Sub", np.array([0.5, 0.25]).reshape(2, 1, 1))
+    model.conv(3, 2, pads=[1, 1, 1, 1])
+    model.norm(3)
+    first = model.add("Relu")
+    scale, zero = model.constant(np.float32(0.02)), model.constant(np.uint8(0))
+    model.add("QuantizeLinear", scale, zero)
+    model.add("DequantizeLinear", scale, zero)
+    model.conv(3, 3, (1, 1))
+    model.add("Add", sources=[model.last, first])
+    features = model.add("AveragePool", kernel_shape=[2, 2], strides=[2, 2])
+    model.add("Shape")
+    model.add("Gather", np.array(0), axis=0)
+    batch = model.add("Unsqueeze", np.array([0]))
+    model.add("Concat", sources=[batch, model.constant(np.array([-1]))], axis=0)
+    model.add("Reshape", sources=[features, model.last])
+    model.gemm(4, 27)
+    model.add("Clip", np.float32(0), np.float32(6))
+    model.save(path)
+
+
+def _read_trained(path: Path) -> Any:
+    from neurodeploy.export.onnx.coding import Coding
+    from neurodeploy.export.onnx.spiking import Recipe, spiking
+    from neurodeploy.export.onnx.translation import Choices, read_ann
+
+    ann, _ = read_ann(path, Choices(max_pool="or"))
+    return spiking(ann, Recipe(Coding("payload", 1.0), dict.fromkeys(ann.activations, 1.0), (0.0, 1.0), 8))
+
+
 SUBJECTS: tuple[Subject, ...] = (
     Subject("float network", ".nir", _float_nir, _load),
     Subject("integer network", ".nir", _network_nir, _load),
@@ -120,4 +153,5 @@ SUBJECTS: tuple[Subject, ...] = (
     Subject("state dict", ".pt", _state_dict, _read_weights),
     Subject("recipe", ".toml", _recipe, _read_recipe),
     Subject("chip", ".toml", _chip, _read_chip),
+    Subject("trained network", ".onnx", _trained, _read_trained),
 )

@@ -8,12 +8,14 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, seed, settings
 
 from neurodeploy.comparison import compare
 from neurodeploy.errors import BackendError, BackendMissing
 from neurodeploy.neurons import Lif
 from neurodeploy.simulation import simulate
 from tests.benchmarks.workloads import workload
+from tests.fuzz.strategies import recipes
 from tests.random_networks import random_network, random_spikes
 from tests.targets.onnx_nets import NETWORKS, dense, layer
 
@@ -57,6 +59,13 @@ def test_every_kernel_and_model(name):
     assert any(values.any() for values in (*golden.v.values(), *golden.u.values()))
 
 
+@seed(0)
+@settings(max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(recipes())
+def test_networks_that_hypothesis_draws(recipe):
+    assert_equal(*recipe.build())
+
+
 @pytest.mark.parametrize(("low", "high"), [(0, 255), (-128, 127), (-5000, 5000), (-(1 << 40), 1 << 40)])
 @pytest.mark.parametrize("name", ["byte weights", "convolution", "sparse rows", "ternary, subtract", "sigma-delta"])
 def test_graded_payloads_of_every_type(name, low, high):
@@ -75,7 +84,7 @@ def test_state_that_32_bits_would_overflow():
     assert_equal(network, random_spikes(network, 0, steps=30, density=0.9))
 
 
-@pytest.mark.parametrize("name", ["W2", "W4"])
+@pytest.mark.parametrize("name", ["W1", "W2", "W4"])
 def test_whole_workload(name):
     load = workload(name)
     network, spikes = load.network(chip_time=False), load.spikes(1)[:, :25]

@@ -51,12 +51,13 @@ class Model:
         statistics = (r.uniform(0.5, 1.5, channels), r.normal(0, 0.1, channels), r.normal(0, 0.1, channels))
         return self.add("BatchNormalization", *statistics, r.uniform(0.5, 1.5, channels))
 
-    def proto(self) -> onnx.ModelProto:
+    def proto(self, *, infer: bool = True) -> onnx.ModelProto:
         value = helper.make_tensor_value_info
         ends = [value("x", onnx.TensorProto.FLOAT, self.shape)], [value(self.last, onnx.TensorProto.FLOAT, None)]
         graph = helper.make_graph(self.nodes, "g", *ends, self.tensors)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=8)
-        model = onnx.shape_inference.infer_shapes(model)
+        if infer:
+            model = onnx.shape_inference.infer_shapes(model)
         model.graph.output[0].type.tensor_type.shape.SetInParent()
         return model
 
