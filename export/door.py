@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurodeploy.errors import UsageError
-from neurodeploy.graph import Shape
 
 if TYPE_CHECKING:
     from neurodeploy.export.live import LiveModel
+    from neurodeploy.graph import Shape
 
 
 @dataclass(frozen=True)
@@ -90,4 +90,5 @@ DOORS: Mapping[str, Callable[[Request], LiveModel]] = {
     "ours": _open_ours,
     "snntorch": partial(_open_framework, "snntorch"),
     "norse": partial(_open_framework, "norse"),
+    "rockpool": partial(_open_framework, "rockpool"),
 }
