@@ -27,6 +27,8 @@ _CUBA = _BLOCKS + "cuba"
 
 #: Blocks of CUBA neurons that become a population.
 POPULATIONS = ("Dense", "Conv", "Pool", "Affine", "Recurrent")
+#: Those whose neurons lie in a row, though slayer gives them a height and a width of 1 behind pictures.
+_FULL = ("Dense", "Affine")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,7 @@ class Step:
     name: str
     block: nn.Module
     arrival: Arrival
-    shape: Shape
+    shape: Shape  # of its neurons
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,8 @@ def _connected(calls: list[tuple[str, nn.Module, Any, Any]], sample: Tensor, ans
             raise Unsupported(name, f"is a {kind}, which a Network does not have", f"known: {', '.join(_known())}")
         shape = _shape(answered)
         if kind in POPULATIONS:
-            steps[name] = Step(name, block, arrival, shape)
+            flat = kind in _FULL and all(extent == 1 for extent in shape[1:])
+            steps[name] = Step(name, block, arrival, shape[:1] if flat else shape)
             arrival = Arrival(name, shape, 0, np.zeros(shape, np.int64))
         else:
             _PASSES[kind](name, block)

@@ -64,7 +64,8 @@ def _whole(step: Step, answers: list[npt.NDArray[Any]]) -> npt.NDArray[np.int64]
     block: Any = step.block
     units = block.neuron.w_scale << STATE_SHIFT if kind_of(block) == "Affine" else 1
     together = np.concatenate(answers, axis=-1).astype(np.float64) * units
-    return np.moveaxis(np.rint(together).astype(np.int64), -1, 1)
+    cells = np.moveaxis(np.rint(together).astype(np.int64), -1, 1)
+    return cells.reshape(*cells.shape[:2], *step.shape)
 
 
 def _clear(module: nn.Module) -> None:

@@ -48,7 +48,7 @@ def _full(step: Step) -> Iterator[Projection]:
     block: Any = step.block
     weight = _weights(step, block.synapse)
     arrival = step.arrival
-    if len(arrival.shape) == 3 and weight.shape[2:] != arrival.shape[1:]:
+    if len(step.shape) == 3:
         yield from _convolved(step, weight, block.synapse)
         return
     yield from _matrix(f"{step.name}.weight", arrival, step.name, weight.reshape(len(weight), -1))
@@ -73,62 +73,45 @@ def _convolution(step: Step) -> Iterator[Projection]:
 
 
 def _convolved(step: Step, weight: Numbers, synapse: Any) -> Iterator[Projection]:
-    """Return a convolution for every delay that channels of the source have."""
     stride, padding, dilation = (
         (int(each[0]), int(each[1])) for each in (synapse.stride, synapse.padding, synapse.dilation)
     )
-    by_channel = step.arrival.delays[:, 0, 0]
-    inputs = np.arange(weight.shape[1]) + weight.shape[1] * _groups_of(len(weight), synapse.groups)[:, np.newaxis]
-    delays = np.unique(by_channel)
-    for delay in delays:
-        chosen = by_channel[inputs][:, :, np.newaxis, np.newaxis] == delay
-        connection = Convolution(np.where(chosen, weight, 0), stride, padding, dilation, synapse.groups)
-        name = f"{step.name}.weight" if len(delays) == 1 else f"{step.name}.weight.delay{delay}"
-        yield Projection(name, step.arrival.source, step.name, connection, delay=int(delay))
-
-
-def _groups_of(outputs: int, groups: int) -> Numbers:
-    """Return the group of every output channel."""
-    return np.repeat(np.arange(groups), outputs // groups)
+    yield from _windows(step, Convolution(weight, stride, padding, dilation, synapse.groups))
 
 
 def _pool(step: Step) -> Iterator[Projection]:
-    """Return the sums of windows, one weight to a synapse."""
+    """Return the sums of windows side by side.
+
+    Where the last window is not full, a kernel of twice the size whose first half is 0 starts a window before the
+    first cell: a Convolution pads both sides alike.
+    """
     block: Any = step.block
     synapse, shape = block.synapse, step.arrival.shape
-    kernel = tuple(synapse.kernel_size[:2])
-    if synapse.stride[:2] != kernel or any(synapse.padding) or set(synapse.dilation) != {1}:
+    kernel = (int(synapse.kernel_size[0]), int(synapse.kernel_size[1]))
+    if tuple(synapse.stride[:2]) != kernel or any(synapse.padding) or set(synapse.dilation) != {1}:
         problem = "pools with a stride, padding or dilation of its own, for which slayer mixes rows of channels"
         raise Unsupported(step.name, problem, "pool windows side by side")
-    if (shape[1] + shape[1] % kernel[0]) % kernel[0]:
+    if shape[0] > 1 and (shape[1] + shape[1] % kernel[0]) % kernel[0]:
         problem = f"pools {shape[1]} rows by {kernel[0]}, for which slayer mixes rows of channels"
         raise Unsupported(step.name, problem, f"make it a multiple of {kernel[0]} rows, or pool by 2")
-    weight = _weights(step, synapse)[0, 0]
-    rows, columns = step.shape[1:]
-    places = [
-        (((c * rows + y // kernel[0]) * columns + x // kernel[1]), (c * shape[1] + y) * shape[2] + x, y, x)
-        for c, y, x in np.ndindex(*shape)
-        if x // kernel[1] < columns
-    ]
-    targets, sources, y, x = (np.array(each) for each in zip(*places, strict=True))
-    order = np.lexsort((sources, targets))
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(targets, minlength=int(np.prod(step.shape))))])
-    data = weight[y % kernel[0], x % kernel[1]][order]
-    delays = step.arrival.delays.reshape(-1)[sources[order]]
-    size = (int(np.prod(step.shape)), int(np.prod(shape)))
-    yield from _by_delay(f"{step.name}.weight", step, Sparse(indptr, sources[order], data, size), delays)
+    before = [k if n > have // k else 0 for k, n, have in zip(kernel, step.shape[1:], shape[1:], strict=True)]
+    window = np.pad(_weights(step, synapse)[0, 0], [(zeros, 0) for zeros in before])
+    weight = np.broadcast_to(window, (shape[0], 1, *window.shape))
+    yield from _windows(step, Convolution(weight, kernel, (before[0], before[1]), groups=shape[0]))
 
 
-def _by_delay(name: str, step: Step, connection: Sparse, delays: Numbers) -> Iterator[Projection]:
-    found = np.unique(delays)
-    for delay in found:
-        kept = delays == delay
-        counts = np.bincount(connection.rows[kept], minlength=connection.shape[0])
-        part = Sparse(
-            np.concatenate([[0], np.cumsum(counts)]), connection.indices[kept], connection.data[kept], connection.shape
-        )
-        suffix = "" if len(found) == 1 else f".delay{delay}"
-        yield Projection(f"{name}{suffix}", step.arrival.source, step.name, part, delay=int(delay))
+def _windows(step: Step, connection: Convolution) -> Iterator[Projection]:
+    """Return a convolution for every delay that channels of the source have."""
+    weight, groups = connection.weight, connection.groups
+    group = np.repeat(np.arange(groups), len(weight) // groups)  # of every output channel
+    inputs = np.arange(weight.shape[1]) + weight.shape[1] * group[:, np.newaxis]
+    by_channel = step.arrival.delays[:, 0, 0]
+    delays = np.unique(by_channel)
+    for delay in delays:
+        chosen = by_channel[inputs][:, :, np.newaxis, np.newaxis] == delay
+        name = f"{step.name}.weight" if len(delays) == 1 else f"{step.name}.weight.delay{delay}"
+        part = replace(connection, weight=np.where(chosen, weight, 0))
+        yield Projection(name, step.arrival.source, step.name, part, delay=int(delay))
 
 
 def _packed(projection: Projection) -> Projection:

@@ -97,6 +97,10 @@ NATIVE = {
         ),
         (2, 9, 10),  # slayer fills nine rows up to ten for the pool
     ),
+    "windows that do not tile": Case(
+        lambda c: Blocks(c.Conv(parameters(), 1, 1, 1, weight_scale=-3), c.Pool(parameters(), 3, weight_scale=1.5)),
+        (1, 8, 7),
+    ),
     "no step between": Case(
         lambda c: Blocks(
             c.Dense(parameters(), 10, 8, weight_scale=2, delay_shift=False),
