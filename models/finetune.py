@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,8 +21,10 @@ from neurodeploy.quantization import Quantization
 from neurodeploy.simulation import simulate
 from neurodeploy.targets.chip import Chip
 
-#: Logit scales that are tried on the first batch when none is given: spike counts and potentials differ in size.
+#: Spike counts and potentials differ in size: what they are multiplied by before the softmax starts at the power of two
+#: with the least loss on the first batch, and is trained at this rate, for that batch may come from a broken network.
 _LOGIT_SCALES = tuple(2.0**k for k in range(-4, 5))
+_LOGIT_RATE = 0.05
 _PROOF_SAMPLES = 16
 
 
@@ -32,8 +35,6 @@ class FinetuneSettings:
     Attributes
     ----------
     learning_rate : per step relative to the root mean square of each parameter array, whose sizes differ by orders.
-    logit_scale : what spike counts (or the potentials of a read-out) are multiplied by before the softmax; by default
-        the power of two with the least loss on the first batch.
     learn : which parameters change, see :class:`neurodeploy.models.quantized.QuantizedNetwork`.
     """
 
@@ -41,7 +42,6 @@ class FinetuneSettings:
     learning_rate: float = bounded(0.0, 1e3, 0.02)
     batch_size: int = bounded(1, 65_536, 64)
     seed: int = bounded(0, 2**32 - 1, 0)
-    logit_scale: float | None = None
     learn: tuple[str, ...] = ("weight", "bias", "threshold")
 
 
@@ -104,9 +104,9 @@ def finetune(
 
 def _epochs(model: QuantizedNetwork, train: Samples, settings: FinetuneSettings) -> Iterator[FinetuneEpoch]:
     """Train epoch by epoch."""
-    optimizer = _optimizer(model, settings.learning_rate)
+    logit_scale = torch.zeros((), requires_grad=True)  # its logarithm
+    optimizer = _optimizer(model, settings.learning_rate, logit_scale)
     batches = math.ceil(len(train) / settings.batch_size)
-    scale = settings.logit_scale
     for epoch in range(settings.epochs):
         order = np.random.RandomState([settings.seed, epoch]).permutation(len(train))
         loss_sum = right = 0.0
@@ -114,20 +114,21 @@ def _epochs(model: QuantizedNetwork, train: Samples, settings: FinetuneSettings)
             batch = train.take(order[index * settings.batch_size : (index + 1) * settings.batch_size])
             labels = torch.from_numpy(batch.labels)
             scores = model.scores(model(torch.from_numpy(batch.spikes)))
-            scale = _best_scale(scores, labels) if scale is None else scale
-            loss = nn.functional.cross_entropy(scores * scale, labels)
+            if epoch == index == 0:
+                _set_best_scale(logit_scale, scores, labels)
+            loss = nn.functional.cross_entropy(scores * logit_scale.exp(), labels)
             _cosine(optimizer, (epoch + index / batches) / settings.epochs)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            _require_finite(model, loss, epoch + 1)
             optimizer.step()
+            _require_finite(model, loss, epoch + 1)
             loss_sum += loss.item() * len(batch)
             right += int((scores.detach().argmax(dim=1) == labels).sum())
         yield FinetuneEpoch(epoch + 1, loss_sum / len(train), right / len(train), None)
 
 
-def _optimizer(model: QuantizedNetwork, rate: float) -> torch.optim.Optimizer:
-    groups = []
+def _optimizer(model: QuantizedNetwork, rate: float, logit_scale: Tensor) -> torch.optim.Optimizer:
+    groups: list[dict[str, Any]] = [{"params": [logit_scale], "lr": _LOGIT_RATE, "peak": _LOGIT_RATE}]
     for parameter in model.parameters():
         if parameter.requires_grad:
             size = float(parameter.detach().double().square().mean().sqrt())
@@ -142,8 +143,9 @@ def _cosine(optimizer: torch.optim.Optimizer, progress: float) -> None:
 
 
 @torch.no_grad()
-def _best_scale(scores: Tensor, labels: Tensor) -> float:
-    return min(_LOGIT_SCALES, key=lambda scale: float(nn.functional.cross_entropy(scores * scale, labels)))
+def _set_best_scale(logit_scale: Tensor, scores: Tensor, labels: Tensor) -> None:
+    best = min(_LOGIT_SCALES, key=lambda scale: float(nn.functional.cross_entropy(scores * scale, labels)))
+    logit_scale.fill_(math.log(best))
 
 
 def _check_labels(model: QuantizedNetwork, train: Samples) -> None:
@@ -155,7 +157,7 @@ def _check_labels(model: QuantizedNetwork, train: Samples) -> None:
 
 
 def _require_finite(model: QuantizedNetwork, loss: Tensor, epoch: int) -> None:
-    bad = [name for name, p in model.named_trained() if p.grad is not None and not torch.isfinite(p.grad).all()]
+    bad = [name for name, parameter in model.named_trained() if not torch.isfinite(parameter).all()]
     if bad or not torch.isfinite(loss):
         raise InputError(
             bad[0] if bad else "the loss",
@@ -167,7 +169,7 @@ def _require_finite(model: QuantizedNetwork, loss: Tensor, epoch: int) -> None:
 @torch.no_grad()
 def _prove(model: QuantizedNetwork, train: Samples) -> int:
     """Return how many spike cells of some training samples were found equal to the emulator's."""
-    spikes = train.spikes[:_PROOF_SAMPLES]
+    spikes = np.array(train.spikes[:_PROOF_SAMPLES])  # a copy: samples from a file may be read-only
     trace, recording = model(torch.from_numpy(spikes)), simulate(model.network(), spikes)
     cells = 0
     for name, expected in recording.spikes.items():
