@@ -11,14 +11,18 @@ import pytest
 import torch
 
 from neurodeploy.comparison import compare
+from neurodeploy.conformance import read_case
+from neurodeploy.conformance.checkpoint import check_checkpoint
 from neurodeploy.errors import BackendMissing, InputError, NotEqual, Unsupported, UsageError
 from neurodeploy.export.door import Request, open_model
 from neurodeploy.export.netx import read_net
 from neurodeploy.export.slayer.door import open_module
 from neurodeploy.export.slayer.home import require_slayer
+from neurodeploy.graph import Neuron
 from neurodeploy.loading import load_netx
 from neurodeploy.network_export import export_network, prove_network
 from neurodeploy.simulation import simulate
+from neurodeploy.source import open_source
 from neurodeploy.targets.lava.environment import packages
 from neurodeploy.targets.lava.netx_run import run_many
 from tests.cli.conftest import run  # noqa: F401  # the fixture that runs the command line
@@ -244,3 +248,46 @@ def test_slayer_is_imported_without_leaving_anything_behind(cuba, monkeypatch):
     monkeypatch.setattr("neurodeploy.export.slayer.home._installed", lambda: False)
     with pytest.raises(BackendMissing, match="run: neurodeploy lava install"):
         require_slayer(())
+
+
+def _files(tmp_path, cuba):
+    """Write a checkpoint, the code it belongs to, events, and what slayer answers to them."""
+    module = trained(EXPORTED["dense"], cuba)
+    torch.save(module.state_dict(), tmp_path / "checkpoint.pt")
+    (tmp_path / "model.py").write_text(
+        "from lava.lib.dl.slayer.block import cuba\nfrom tests.export.slayer.networks import EXPORTED\n\n\n"
+        "def build():\n    return EXPORTED['dense'].build(cuba)\n"
+    )
+    spikes = _spikes((10,), samples=3)
+    np.savez(tmp_path / "input.npz", spikes=spikes, labels=np.zeros(3, int))
+    return open_module(module).record(spikes).spikes
+
+
+def test_a_conformance_case_of_slayer(tmp_path, cuba):
+    answers = _files(tmp_path, cuba)
+    document = {"framework": "slayer", "semantics": {"dt": 1e-3}, "importer_should": "accept; spikes equal native"}
+    (tmp_path / "case.json").write_text(json.dumps(document))
+    np.savez(tmp_path / "native.npz", **{f"spikes/{name}": values for name, values in answers.items()})
+    (row,) = check_checkpoint(read_case(tmp_path))
+    assert (row.verdict, row.cells, row.mismatches) == ("holds", 3 * 50 * 13, 0)
+    changed = {f"spikes/{name}": 1 - values for name, values in answers.items()}
+    np.savez(tmp_path / "native.npz", **changed, **{"spikes/ghost": answers["blocks.0"]})
+    (row,) = check_checkpoint(read_case(tmp_path))
+    assert (row.verdict, row.mismatches) == ("fails", 3 * 50 * 13)
+    assert "first in layer 'blocks.0' at sample 0, step 0" in row.detail
+    assert "the network has no ghost" in row.detail
+
+
+def test_a_deployment_starts_from_the_integers(tmp_path, cuba):
+    _files(tmp_path, cuba)
+    source = open_source(
+        tmp_path / "checkpoint.pt",
+        tmp_path / "net.nir",
+        samples=tmp_path / "input.npz",
+        factory=f"{tmp_path}/model.py:build",
+        framework="slayer",
+    )
+    assert source.kind == "quantized network"
+    assert source.network is not None
+    assert source.proof == {"cells": 3 * 50 * 13, "equal": True, "ties": 0}
+    assert source.graph.of_type(Neuron) == ["blocks.0", "blocks.1"]
