@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy import network as net
+from neurodeploy.approximation import approximated
 from neurodeploy.audit import Values, account
 from neurodeploy.calibration import Peaks, calibrate
 from neurodeploy.connections import connection
@@ -44,23 +45,38 @@ class Quantization:
     peaks: Mapping[str, Peaks]
 
 
-def quantize(graph: Graph, chip: Chip, calibration: Calibration | None = None) -> net.Network:
+def quantize(
+    graph: Graph, chip: Chip, calibration: Calibration | None = None, *, approximate_reset: bool = False
+) -> net.Network:
     """Return the integer network of ``graph`` in the number formats of ``chip``.
 
     Parameters
     ----------
     calibration : integer spikes [samples, steps, *shape], or port -> spikes, of real samples; without them no register
         is checked against its range.
+    approximate_reset : give neurons whose reset the chip lacks the nearest one it has, instead of refusing them; what
+        that changes is measured on the calibration samples and told in the notes.
 
     Raises
     ------
     Unsupported : the chip cannot express a node; the message names it and the choices.
     """
-    return quantization(graph, chip, calibration).network
+    return quantization(graph, chip, calibration, approximate_reset=approximate_reset).network
 
 
-def quantization(graph: Graph, chip: Chip, calibration: Calibration | None = None) -> Quantization:
+def quantization(
+    graph: Graph, chip: Chip, calibration: Calibration | None = None, *, approximate_reset: bool = False
+) -> Quantization:
     """Return the integer network together with every value's error and the peaks seen in calibration."""
+    if not approximate_reset:
+        return _quantization(graph, chip, calibration)
+    graph, changes = approximated(graph, chip, calibration)
+    result = _quantization(graph, chip, calibration)
+    provenance = {**result.network.provenance, "approximation": [change.as_dict() for change in changes]}
+    return replace(result, network=replace(result.network, provenance=provenance))
+
+
+def _quantization(graph: Graph, chip: Chip, calibration: Calibration | None) -> Quantization:
     lowered = lower(graph)
     paths = synapses(lowered)
     require_expressible(lowered, chip)
@@ -120,7 +136,10 @@ def _build(graph: Graph, chip: Chip, populations: list[FloatPopulation], headroo
 
 def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> tuple[Lif, list[Values]]:
     step, scale = population.step, scaling.scale
-    threshold = round_threshold(population.threshold, scale, strict=step.semantics.fire == ">")
+    threshold = round_threshold(population.threshold, scale, strict=step.semantics.fire != ">=")
+    bursts = population.spiking and step.semantics.fire == "floor-multi"
+    if bursts:
+        threshold = np.maximum(threshold, 1)  # one of 0 fits into any membrane without end
     kept_current = np.zeros(()) if step.beta is None else step.beta
     current_decay, voltage_decay = round_decay(kept_current, formats), round_decay(step.alpha, formats)
     bias, exponent = round_bias(population.bias, scale, formats)
@@ -130,8 +149,13 @@ def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> 
         voltage_decay=_compact(voltage_decay),
         bias=_compact(bias),
         bias_exponent=exponent,
-        reset="subtract" if population.spiking and step.semantics.reset == "subtract" else "zero",
+        reset="burst"
+        if bursts
+        else "subtract"
+        if population.spiking and step.semantics.reset == "subtract"
+        else "zero",
         spiking=population.spiking,
+        lowest=-_compact(threshold) if bursts and step.v_floor is not None else None,
     )
     name = population.name
     return neuron, [

@@ -169,7 +169,7 @@ def test_loop_over_two_populations_is_refused():
 @pytest.mark.parametrize(
     ("semantics", "message"),
     [
-        (Semantics(reset="none"), r"node 'n': resets by 'none', loihi2 offers \['zero', 'subtract'\]"),
+        (Semantics(reset="none"), r"node 'n': resets by 'none', loihi2 offers \['zero', 'subtract', 'burst'\]"),
         (Semantics(reset="zero", reset_when="next-step"), "resets in 'next-step'"),
         (Semantics(reset="zero", fire="floor-multi"), "several spikes in one step"),
         (Semantics(reset="zero", v_min="-threshold"), "bounds its membrane from below"),
