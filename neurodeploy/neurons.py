@@ -29,7 +29,9 @@ Resonance = Literal["phase", "izhikevich"]
 
 
 def integers(values: npt.ArrayLike, dtype: npt.DTypeLike) -> IntArray:
-    """Return the values as a read-only integer array."""
+    """Return the values as a read-only integer array; one that is that already is not copied."""
+    if isinstance(values, np.ndarray) and values.dtype == dtype and not values.flags.writeable:
+        return values
     array = np.array(values, dtype=dtype)
     array.setflags(write=False)
     return array

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from neurodeploy.graph import Graph, Input, Neuron
 from neurodeploy.membrane import FloatPopulation, approximations, fold
 from neurodeploy.neurons import Lif
 from neurodeploy.passes.lower import lower
-from neurodeploy.scaling import Floats, Scaling, choose_scaling, round_bias, round_decay, round_threshold, round_weights
+from neurodeploy.scaling import Scaling, choose_scaling, round_bias, round_decay, round_threshold, round_weights
 from neurodeploy.targets.chip import Chip, Formats
 from neurodeploy.wiring import Synapse, delay, latencies, synapses
 
@@ -116,8 +117,8 @@ def _build(graph: Graph, chip: Chip, populations: list[FloatPopulation], headroo
         )
         neuron, own = _neuron(population, scaling, formats)
         made.append(net.Population(population.name, population.shape, neuron, late[population.name], scaling.scale))
-        for path, weight in zip(population.paths, population.weights, strict=True):
-            projection, before_after = _projection(path, weight, scaling, formats, late)
+        for place, path in enumerate(population.paths):
+            projection, before_after = _projection(population, place, path, scaling, formats, late)
             projections.append(projection)
             own.append(before_after)
         values += own
@@ -159,10 +160,10 @@ def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> 
     )
     name = population.name
     return neuron, [
-        Values(name, "threshold", population.threshold, threshold, threshold / scale),
-        Values(name, "current_decay", 1 - kept_current, current_decay, current_decay / formats.decay_one),
-        Values(name, "voltage_decay", 1 - step.alpha, voltage_decay, voltage_decay / formats.decay_one),
-        Values(name, "bias", population.bias, bias, np.asarray(bias * 2.0**exponent / (64 * scale))),
+        Values(name, "threshold", lambda: population.threshold, threshold, scale),
+        Values(name, "current_decay", lambda: np.asarray(1 - kept_current), current_decay, formats.decay_one),
+        Values(name, "voltage_decay", lambda: np.asarray(1 - step.alpha), voltage_decay, formats.decay_one),
+        Values(name, "bias", lambda: population.bias, bias, 64 * scale / 2.0**exponent),
     ]
 
 
@@ -187,9 +188,14 @@ def _compact(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _projection(
-    path: Synapse, weight: Floats, scaling: Scaling, formats: Formats, late: Mapping[str, int]
+    population: FloatPopulation,
+    place: int,
+    path: Synapse,
+    scaling: Scaling,
+    formats: Formats,
+    late: Mapping[str, int],
 ) -> tuple[net.Projection, Values]:
-    integer = round_weights(weight, scaling.weight_scale, formats)
+    integer = round_weights(population.weights[place], scaling.weight_scale, formats)
     projection = net.Projection(
         name=path.name,
         source=path.source,
@@ -199,7 +205,10 @@ def _projection(
         delay=delay(path, late, formats.delay_maximum),
         weight_bits=formats.weight_bits,
     )
-    return projection, Values(path.target, f"weight {path.name}", weight, integer, integer / scaling.weight_scale)
+    stored = net.stored_weights(projection.connection)
+    kept = stored if stored.shape == integer.shape else integer  # a kernel may have been padded
+    before = partial(population.weights.__getitem__, place)
+    return projection, Values(path.target, f"weight {path.name}", before, kept, scaling.weight_scale)
 
 
 def _with_peaks(provenance: Mapping[str, Any], peaks: Mapping[str, Peaks]) -> dict[str, Any]:
