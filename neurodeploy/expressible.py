@@ -90,9 +90,6 @@ def _unheard(graph: Graph, name: str, node: Neuron) -> None:
 
 
 def _paddable(name: str, node: Convolution) -> None:
-    if node.weight.ndim == 3:
-        advice = "train with Conv2d, kernels of (1, k) and inputs of (channels, 1, length)"
-        raise Unsupported(f"node {name!r}", "is a convolution over one axis, a chip's has two", advice)
     for (before, after), gap in zip(node.padding, node.dilation, strict=True):
         if (after - before) % gap:
             raise Unsupported(

@@ -27,6 +27,7 @@ from neurodeploy.graph import Graph, Input, Neuron
 from neurodeploy.membrane import FloatPopulation, approximations, fold
 from neurodeploy.neurons import Lif
 from neurodeploy.passes.lower import lower
+from neurodeploy.passes.two_axes import two_axes
 from neurodeploy.scaling import Scaling, choose_scaling, round_bias, round_decay, round_threshold, round_weights
 from neurodeploy.targets.chip import Chip, Formats
 from neurodeploy.wiring import Synapse, delay, latencies, synapses
@@ -78,7 +79,7 @@ def quantization(
 
 
 def _quantization(graph: Graph, chip: Chip, calibration: Calibration | None) -> Quantization:
-    lowered = lower(graph)
+    lowered = two_axes(lower(graph))
     paths = synapses(lowered)
     require_expressible(lowered, chip)
     populations = [fold(lowered, name, paths) for name in lowered.order() if name in set(lowered.of_type(Neuron))]
