@@ -24,26 +24,26 @@ class Values:
 
     Attributes
     ----------
-    before : gives the array before, float64; it is asked again each time, so that no second network is kept.
+    before : the array before, float64, or what computes it; then it is computed each time, and not kept.
     integer : the array after.
-    divisor : what an integer is divided by to be in float units.
+    after : what the integers mean in float units, likewise.
     """
 
     population: str
     parameter: str
-    before: Callable[[], Floats]
+    before: Floats | Callable[[], Floats]
     integer: npt.NDArray[np.integer[Any]]
-    divisor: float
+    after: Floats | Callable[[], Floats]
 
     @property
     def original(self) -> Floats:
         """The array before."""
-        return self.before()
+        return self.before() if callable(self.before) else self.before
 
     @property
     def restored(self) -> Floats:
         """What the integers mean in float units."""
-        return np.asarray(self.integer / self.divisor)
+        return self.after() if callable(self.after) else self.after
 
     @property
     def error(self) -> Floats:
@@ -73,10 +73,10 @@ def account(name: str, neurons: int, neuron: Lif, scaling: Scaling, values: list
 
 def _summary(values: Values) -> dict[str, Any]:
     """Return range and error; the error relative to the root mean square of the originals."""
-    original = values.original
+    original, restored = values.original, values.restored
     size = rms = largest = 0.0
     for rows in _blocks(original):
-        error = np.asarray(values.integer[rows] / values.divisor) - original[rows]
+        error = restored[rows] - original[rows]
         size += float(np.square(original[rows]).sum())
         rms += float(np.square(error).sum())
         largest = max(largest, float(np.abs(error).max()))

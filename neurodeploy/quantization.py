@@ -161,10 +161,10 @@ def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> 
     )
     name = population.name
     return neuron, [
-        Values(name, "threshold", lambda: population.threshold, threshold, scale),
-        Values(name, "current_decay", lambda: np.asarray(1 - kept_current), current_decay, formats.decay_one),
-        Values(name, "voltage_decay", lambda: np.asarray(1 - step.alpha), voltage_decay, formats.decay_one),
-        Values(name, "bias", lambda: population.bias, bias, 64 * scale / 2.0**exponent),
+        Values(name, "threshold", population.threshold, threshold, threshold / scale),
+        Values(name, "current_decay", 1 - kept_current, current_decay, current_decay / formats.decay_one),
+        Values(name, "voltage_decay", 1 - step.alpha, voltage_decay, voltage_decay / formats.decay_one),
+        Values(name, "bias", population.bias, bias, np.asarray(bias * 2.0**exponent / (64 * scale))),
     ]
 
 
@@ -209,7 +209,8 @@ def _projection(
     stored = net.stored_weights(projection.connection)
     kept = stored if stored.shape == integer.shape else integer  # a kernel may have been padded
     before = partial(population.weights.__getitem__, place)
-    return projection, Values(path.target, f"weight {path.name}", before, kept, scaling.weight_scale)
+    after = partial(np.divide, kept, scaling.weight_scale)
+    return projection, Values(path.target, f"weight {path.name}", before, kept, after)
 
 
 def _with_peaks(provenance: Mapping[str, Any], peaks: Mapping[str, Peaks]) -> dict[str, Any]:
