@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.torchcode.layers import layer
 from neurodeploy.export.torchcode.part import Arrays, Loop, Part, Writer, identifiers
-from neurodeploy.graph import Graph, Input, Linear, Neuron, Output, Scale, frozen_array
+from neurodeploy.graph import Convolution, Graph, Input, Linear, Neuron, Output, Scale, frozen_array
+from neurodeploy.passes.absorb_leak import absorb_leak
+from neurodeploy.passes.channels import per_channel, scale_rows
+from neurodeploy.passes.surgery import with_nodes
 from neurodeploy.shapes import infer_shapes
 
 #: Characters of a line inside a method, eight of 120 being its indent.
@@ -94,6 +99,7 @@ def generate(graph: Graph, writer: Writer, name: str) -> Code:
     for kind, found in (("input", graph.inputs), ("output", graph.outputs)):
         if len(found) != 1:
             raise Unsupported("graph", f"has {len(found)} {kind}s, a generated module one", f"keep one {kind}")
+    graph = _with_gains(absorb_leak(graph), writer)
     shapes, loops, inside = infer_shapes(graph), *_loops(graph, writer)
     lines = _Lines(writer, identifiers(n for n in graph.nodes if n not in inside))
     for each in graph.order():
@@ -115,6 +121,28 @@ def generate(graph: Graph, writer: Writer, name: str) -> Code:
         lines.add(each, part)
         lines.run(each, part, given, stateful=isinstance(node, Neuron))
     return Code(_text(graph, writer, name, lines), lines.state)  # type: ignore[arg-type]
+
+
+def _with_gains(graph: Graph, writer: Writer) -> Graph:
+    """Return the graph with the gain of every read-out in the weights before it, beyond what the framework gives it."""
+    for name in graph.of_type(Neuron):
+        node = graph.nodes[name]
+        assert isinstance(node, Neuron)
+        if node.spiking:
+            continue
+        factor = np.broadcast_to(writer.membrane_gain(node, graph.dt), node.shape)
+        if np.allclose(factor, 1.0, rtol=1e-6, atol=0):
+            continue
+        rows = per_channel(factor, node.shape) if len(node.shape) != 1 else np.array(factor)
+        for source in graph.sources(name):
+            synapse = graph.nodes[source]
+            alone = isinstance(synapse, Linear | Convolution) and graph.targets(source) == [name]
+            if rows is None or not alone:
+                problem = f"answers by a membrane with another gain than {writer.TITLE}'s"
+                raise Unsupported(f"node {name!r}", problem, "put a synapse of its own before it")
+            assert isinstance(synapse, Linear | Convolution)
+            graph = with_nodes(graph, {source: scale_rows(synapse, rows, None)})
+    return graph
 
 
 def _text(graph: Graph, writer: Writer, name: str, lines: _Lines) -> str:

@@ -69,6 +69,20 @@ def neuron(name: str, node: Neuron, dt: float, loop: Loop | None) -> Part:
     return Part(f"norse.LIFRecurrentCell({sizes}, p={parameters}, autapses=True, dt={dt!r})", state, buffers)
 
 
+def membrane_gain(node: Neuron, dt: float) -> Floats:
+    """Return how many times a read-out's gain is Norse's."""
+    return np.asarray(1.0 / _scale(node, constants(node, dt)))
+
+
+def _scale(node: Neuron, step: StepConstants) -> Floats:
+    """Return how many times Norse's membrane is the node's, for the same input."""
+    gain = step.gain
+    if step.current_gain is not None and step.beta is not None:
+        late = step.beta if step.semantics.order == "jump-decay-use" else 1.0
+        gain = np.asarray(gain * step.current_gain * late)
+    return np.asarray((1.0 - step.alpha if node.tau_mem is not None else 1.0) / gain)
+
+
 def _written(
     node: Neuron, values: Mapping[str, Floats]
 ) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, str], dict[str, str]]:
@@ -86,16 +100,8 @@ def _written(
 
 def _values(name: str, node: Neuron, step: StepConstants, dt: float) -> dict[str, Floats]:
     """Return the parameters of a cell, its membrane scaled so that the gain is Norse's own."""
-    gain = step.gain
-    if step.current_gain is not None and step.beta is not None:
-        late = step.beta if step.semantics.order == "jump-decay-use" else 1.0
-        gain = np.asarray(gain * step.current_gain * late)
     lost = 1.0 - step.alpha
-    scale = (lost if node.tau_mem is not None else 1.0) / gain
-    if not node.spiking:
-        unit = bool(np.allclose(scale, 1.0, rtol=1e-6, atol=0))
-        require(name, (unit, "answers by a membrane with another gain than Norse's", "scale the weights before it"))
-        scale = np.ones(())
+    scale = _scale(node, step) if node.spiking else np.ones(())
     require(name, (bool((np.asarray(scale) > 0).all()), "has a gain that is not positive", "turn the weights' signs"))
     leak = np.zeros(()) if node.v_leak is None else np.asarray(node.v_leak, dtype=np.float64)
     threshold = np.ones(()) if step.threshold is None else step.threshold

@@ -70,6 +70,9 @@ class Writer(Protocol):
     KEEPS_STATE: bool
     FEEDS: bool
 
+    def membrane_gain(self, node: Neuron, dt: float) -> npt.NDArray[np.float64]:
+        """Return how many times a read-out's gain is the one that the framework gives it."""
+
     def neuron(self, name: str, node: Neuron, dt: float, loop: Loop | None) -> Part:
         """Return a population as a layer; raise Unsupported where the framework has none like it."""
 

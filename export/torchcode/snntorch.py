@@ -65,6 +65,11 @@ def neuron(name: str, node: Neuron, dt: float, loop: Loop | None) -> Part:
     return Part(f"snn.{kind}({', '.join(options)})", state, membrane=not node.spiking)
 
 
+def membrane_gain(node: Neuron, dt: float) -> npt.NDArray[np.float64]:
+    """Return how many times a read-out's gain is snnTorch's, which is 1."""
+    return _gain(constants(node, dt))
+
+
 def _expression(values: npt.ArrayLike, node: Neuron) -> str:
     return tensor(stored(values, node.shape))
 
@@ -79,8 +84,6 @@ def _gain(step: StepConstants) -> npt.NDArray[np.float64]:
 def _threshold(name: str, step: StepConstants) -> npt.NDArray[np.float64]:
     gain = _gain(step)
     if step.threshold is None:
-        unit = bool(np.allclose(gain, 1.0, rtol=1e-6, atol=0))
-        require(name, (unit, "answers by a membrane with another gain than 1", "scale the weights before it"))
         return np.ones(())
     require(name, (bool((gain > 0).all()), "has a gain that is not positive", "turn the sign of the weights"))
     return np.asarray(step.threshold / gain)

@@ -30,7 +30,8 @@ torch.set_num_threads(1)
 #: Cases that both frameworks, or one of them, have layers for; every kind of node and neuron is among them.
 SNNTORCH = (
     "nir-avgpool-padding", "nir-conv1d", "nir-conv-depthwise", "nir-conv-same", "nir-cuba-w-in", "nir-fan-in-sum",
-    "nir-flatten-ranges", "nir-if-r-per-time", "snntorch-li-readout", "nir-odd-names", "nir-self-loop",
+    "nir-flatten-ranges", "nir-if-r-per-time", "snntorch-li-readout", "nir-li-readout", "nir-v-leak",
+    "nir-odd-names", "nir-self-loop",
     "nir-sumpool-padding",
     "norse-bn", "norse-digits", "snntorch-digits-default-reset", "snntorch-graded", "snntorch-conv-bn",
     "snntorch-per-neuron", "snntorch-residual", "snntorch-rleaky-all-to-all", "snntorch-rleaky-one-to-one",
@@ -39,6 +40,7 @@ SNNTORCH = (
 )  # fmt: skip
 NORSE = (
     "nir-avgpool-padding", "nir-conv-nonsquare", "nir-cuba-w-in", "norse-bn", "nir-fan-in-sum",
+    "nir-li-readout", "nir-v-leak",
     "norse-v-leak", "norse-v-reset", "norse-conv-iaf", "norse-digits", "norse-per-neuron", "norse-recurrent-lif",
     "norse-subtract-reset", "norse-li-readout", "norse-lifcell-dt1", "snntorch-digits", "snntorch-residual",
 )  # fmt: skip
@@ -81,7 +83,7 @@ def test_spikes_are_those_of_the_float_simulation_there_and_back(framework, name
     [
         ("snntorch", "sinabs-linear-iaf", "fires by 'floor-multi', snnTorch fires above"),
         ("snntorch", "spikingjelly-linear-lif", "fires by '>='"),
-        ("snntorch", "nir-v-leak", "leaks towards another value than 0"),
+        ("snntorch", "norse-v-leak", "leaks towards another value than 0"),
         ("snntorch", "nir-v-reset", "resets by 'value' in 'same-step', which no layer of snnTorch does"),
         ("snntorch", "nir-two-layer-loop", "closes a loop over several layers"),
         ("snntorch", "nir-two-inputs", "has 2 inputs, a generated module one"),
