@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from neurodeploy.fans import Fan, fan_of
 from neurodeploy.memory import power_of_two, stored
 from neurodeploy.network import Convolution, Network, Population, Projection, Shape
 from neurodeploy.targets.chip import Chip
-from neurodeploy.tiling import Counts, Fan, Range, Spans, Tiling, fan_of
+from neurodeploy.tiling import Counts, Range, Spans, Tiling
 
 Use = dict[str, int]
 

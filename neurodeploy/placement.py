@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.fans import Fan, fan_of
 from neurodeploy.mesh import Routes, site_positions
 from neurodeploy.network import Network, Projection
 from neurodeploy.targets.chip import Chip
-from neurodeploy.tiling import Box, Counts, Fan, Tiling, fan_of
+from neurodeploy.tiling import Box, Counts, Tiling
 
 SCHEMA_VERSION = 1
 
@@ -91,10 +92,21 @@ class Placement:
         """Whether every limit is kept."""
         return not self.violations
 
+    @cached_property
+    def sites(self) -> tuple[tuple[int, int], ...]:
+        """The cores that hold neurons, each (chip, core) once, in the order in which ``cores`` first names them."""
+        return tuple(dict.fromkeys((core.chip, core.core) for core in self.cores))
+
+    @cached_property
+    def site_of(self) -> Counts:
+        """Index into :attr:`sites` of each entry of ``cores``, int64."""
+        index = {site: place for place, site in enumerate(self.sites)}
+        return np.array([index[core.chip, core.core] for core in self.cores], dtype=np.int64)
+
     @property
     def cores_used(self) -> int:
-        """The number of cores that hold neurons."""
-        return len(self.cores)
+        """The number of cores that hold neurons; one that holds tiles of several populations counts once."""
+        return len(self.sites)
 
     @property
     def chips_used(self) -> int:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from neurodeploy.fans import ConvolutionFan, fan_of
 from neurodeploy.network import Network, Projection
-from neurodeploy.tiling import ConvolutionFan, Counts, Tiling, fan_of
+from neurodeploy.tiling import Counts, Tiling
 
 #: Compressed sparse rows, float64 [source cores, target cores].
 Matrix = Any

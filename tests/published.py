@@ -202,6 +202,7 @@ def counted(chip: Chip, counts: dict[str, int], *, samples: int = 1, steps: int 
         convolution_operations=both(0),
         messages_in=both(counts["messages"]),
         messages_out=both(counts["messages"]),
+        memory_reads=both(0),
     )
     last = PopulationActivity(counts["spikes"], counts["operations"], counts["updates"], counts["active"], 0)
     projection = ProjectionActivity(counts["operations"], counts["messages"])
