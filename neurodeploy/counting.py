@@ -112,7 +112,7 @@ class Tally:
         events["active_updates"] += tiling.sums(active)
         events["neuron_updates"] += tiling.sizes()
         for projection in self.network.into(population.name):
-            arriving = np.roll(flat[projection.source], self.network.lag(projection), axis=1)
+            arriving = np.roll(flat[projection.source], self.network.lag(projection), axis=1).astype(np.float64)
             fan = self.fans[projection.name]
             events[f"{_kind(projection)}_operations"] += fan.synapses_into(arriving)
             messages = fan.messages_into(arriving)

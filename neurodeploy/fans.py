@@ -104,14 +104,16 @@ class ConvolutionFan:
 
     def contract(self, spikes: Spikes, matrices: Sequence[Counts]) -> Counts:
         """Return per tile the sum of spikes times the product of the three matrices' entries, int64 [..., tiles]."""
-        summed = spikes.reshape(-1, *self.source).astype(np.float64)
-        for matrix in matrices:  # each turn consumes the first of the source's axes and appends the tiles'
-            summed = np.tensordot(summed, matrix.astype(np.float64), axes=(1, 1))
+        channels, height, width = (matrix.astype(np.float64) for matrix in matrices)
+        inputs, rows, columns = self.source
+        summed = channels @ np.asarray(spikes, dtype=np.float64).reshape(-1, inputs, rows * columns)
+        summed = height @ summed.reshape(-1, rows, columns)
+        summed = summed.reshape(-1, columns) @ width.T
         return np.rint(summed).astype(np.int64).reshape(*spikes.shape[:-1], self.target.count)
 
     def traffic(self, spikes: Spikes, source: Tiling) -> Counts:
         """Return the messages from each source core to each target core, int64 [..., source cores, target cores]."""
-        moved = spikes.reshape(-1, *self.source).astype(np.float64)
+        moved = np.asarray(spikes, dtype=np.float64).reshape(-1, *self.source)
         for axis, reached in enumerate(self.reached):  # appends (source tiles, target tiles) of the axis
             matrix = reached.astype(np.float64)
             parts = [np.tensordot(moved[:, a:b], matrix[:, a:b], axes=(1, 1)) for a, b in source.ranges(axis)]
@@ -178,7 +180,7 @@ def fan_of(projection: Projection, source: Shape, target: Tiling) -> Fan:
 
 def weighted(spikes: Spikes, weights: Counts) -> Counts:
     """Return per tile the sum of spikes times whole weights [tiles, sources], int64 [..., tiles]."""
-    return np.rint(spikes.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
+    return np.rint(np.asarray(spikes, dtype=np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
 
 
 def times(counts: Counts, tiles: Counts) -> Counts:
