@@ -22,13 +22,13 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Core:
-    """A core in use.
+    """A core in use, with a tile it holds; one that holds tiles of several populations has an entry for each.
 
     Attributes
     ----------
     chip, core : which chip, and which core of it, both from 0.
     box : per axis the cells [start, stop) it holds, of (C, H, W) or of the flattened population.
-    use : limit -> (used, allowed); allowed is after the margin.
+    use : limit -> (used, allowed), of all the core's tiles together; allowed is after the margin.
     """
 
     chip: int
@@ -76,6 +76,7 @@ class Placement:
     first_core : population -> index of its first core in ``cores``.
     cores : the cores in use, population by population; ``chip`` and ``core`` of each say where it is.
     violations : limits that cannot be kept; empty where the network fits.
+    share : whether cores may hold tiles of several populations.
     """
 
     network: Network
@@ -86,6 +87,7 @@ class Placement:
     first_core: Mapping[str, int]
     cores: tuple[Core, ...]
     violations: tuple[Violation, ...]
+    share: bool = False
 
     @property
     def fits(self) -> bool:
@@ -168,6 +170,7 @@ class Placement:
             "fits": self.fits,
             "margin": self.margin,
             "optimize": self.optimize,
+            "share": self.share,
             "cores_used": self.cores_used,
             "chips_used": self.chips_used,
             "cores_allowed": self.chip.cores_max,

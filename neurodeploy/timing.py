@@ -38,8 +38,9 @@ def step_times(activity: Activity, placement: Placement, chip: Chip) -> tuple[Bo
 
 def _mean_core_or_link(activity: Activity, placement: Placement, chip: Chip) -> Bounds:
     slowest = Bounds()
-    for core in range(len(placement.cores)):
-        slowest = slowest.at_least(weigh(core_events(activity.cores, slice(core, core + 1)), chip.time))
+    for core in range(placement.cores_used):
+        entries = np.flatnonzero(placement.site_of == core)
+        slowest = slowest.at_least(weigh(core_events(activity.cores, entries), chip.time))
     return slowest.at_least(link_times(activity, chip)) * (1 / max(activity.samples * activity.steps, 1))
 
 

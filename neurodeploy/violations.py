@@ -30,7 +30,8 @@ def find_violations(
     """
     network, chip = occupancy.network, occupancy.chip
     tilings = {population.name: occupancy.tilings[population.name] for population in network.order}
-    on_board = tuple(_chip_violations(network, chip, tilings, margin))
+    used = len({(core.chip, core.core) for core in cores})
+    on_board = tuple(_chip_violations(network, chip, tilings, margin, used))
     return (
         *_core_violations(occupancy, cores, hopeless),
         *_delay_violations(network, chip),
@@ -92,9 +93,10 @@ def _delay_violations(network: Network, chip: Chip) -> list[Violation]:
     ]
 
 
-def _chip_violations(network: Network, chip: Chip, tilings: Mapping[str, Tiling], margin: float) -> list[Violation]:
+def _chip_violations(
+    network: Network, chip: Chip, tilings: Mapping[str, Tiling], margin: float, cores: int
+) -> list[Violation]:
     """Return the violation of needing more cores than the largest board has."""
-    cores = sum(tiling.count for tiling in tilings.values())
     if cores <= chip.cores_max:
         return []
     largest = max(tilings, key=lambda name: tilings[name].count)

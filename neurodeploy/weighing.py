@@ -8,9 +8,10 @@ from neurodeploy.bounds import Bounds
 from neurodeploy.counting import CORE_EVENTS
 from neurodeploy.events import CoreActivity
 from neurodeploy.targets.chipfile import Number
+from neurodeploy.tiling import Counts
 
 
-def core_events(cores: CoreActivity, where: slice = slice(None)) -> dict[str, int]:
+def core_events(cores: CoreActivity, where: slice | Counts = slice(None)) -> dict[str, int]:
     """Return how often each event of a chip file happened on these cores."""
     events = {event: int(getattr(cores, name)[where].sum()) for name, event in CORE_EVENTS.items()}
     return events | {"neuron_idle": int(cores.neuron_updates[where].sum()) - events["neuron_active"]}

@@ -16,6 +16,7 @@ from neurodeploy.cli.common import (
     optimize_option,
     print_json,
     semantics_option,
+    share_option,
     target_option,
 )
 
@@ -42,6 +43,7 @@ _BUSY = 0.5
     "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
 )
 @optimize_option
+@share_option
 @click.option("--neurobench", "with_neurobench", is_flag=True, help="Add NeuroBench's figures, by its definitions.")
 @click.option(
     "--engine", type=click.Choice(("own", "sanafe")), default="own", show_default=True, help="Ask a peer as well."
@@ -60,6 +62,7 @@ def command(
     backend: str,
     margin: float | None,
     optimize: str,
+    share: bool,
     with_neurobench: bool,
     engine: str,
     measured: float | None,
@@ -80,10 +83,10 @@ def command(
     chip = load_chip(target)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
     events = open_events(data, samples)
-    require_fit(map_network(loaded, chip, margin=margin))
+    require_fit(map_network(loaded, chip, margin=margin, share=share))
     recording = simulate(loaded, events.spikes, backend=backend, record=("s", "v") if with_neurobench else ("s",))
     rates = None if optimize == "cores" else recording.rates()
-    placement = map_network(loaded, chip, margin=margin, optimize=optimize, rates=rates)
+    placement = map_network(loaded, chip, margin=margin, optimize=optimize, rates=rates, share=share)
     activity = count_activity(loaded, recording, placement)
     result, others = estimate(activity, placement, chip), conventions(loaded, activity)
     peer = compare_with_sanafe(loaded, placement, recording, activity) if engine == "sanafe" else None
