@@ -43,7 +43,7 @@ class Objective:
 
 
 #: Cuts placed where they are weighed: these many of the ever finer ones, and no more than a few beyond so many cores.
-_WEIGHED, _FEW, _MANY_CORES = 8, 2, 600
+_WEIGHED, _FEW, _MANY_CORES = 5, 2, 600
 
 #: Name -> what is sought. What is weighed is placed by both costs of hops, so that all objectives choose alike.
 OBJECTIVES = {

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.fans import Fan, fan_of
+from neurodeploy.knobs import Knob
 from neurodeploy.mesh import Routes, site_positions
 from neurodeploy.network import Network, Projection
 from neurodeploy.targets.chip import Chip
@@ -56,13 +57,23 @@ class PopulationUse:
 
 @dataclass(frozen=True)
 class Violation:
-    """A limit that cannot be kept: by whom, how much was found and allowed, and what would help."""
+    """A limit that cannot be kept: by whom, how much was found and allowed, and what would help.
+
+    Attributes
+    ----------
+    knobs : the changes named in ``advice`` that were tried out, with the cores each leaves.
+    """
 
     population: str
     limit: str
     found: int
     allowed: int
     advice: str
+    knobs: tuple[Knob, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the violation as JSON values."""
+        return {**vars(self), "knobs": [vars(knob) for knob in self.knobs]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +195,7 @@ class Placement:
                 }
                 for p in self.populations
             ],
-            "violations": [vars(violation) for violation in self.violations],
+            "violations": [violation.as_dict() for violation in self.violations],
         }
         if cores:
             document["cores"] = [

