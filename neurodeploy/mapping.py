@@ -21,6 +21,7 @@ from neurodeploy.expectation import Expectation, expect
 from neurodeploy.matching import Shortage, match_cores
 from neurodeploy.network import Network
 from neurodeploy.occupancy import Occupancy, Use, allowed_by_kind
+from neurodeploy.ordering import find_orders
 from neurodeploy.partition import cut_populations
 from neurodeploy.placement import Core, Placement, PopulationUse, Violation
 from neurodeploy.placing import hop_cost, place
@@ -61,6 +62,7 @@ def map_network(
     optimize: str = "cores",
     rates: Mapping[str, float] | None = None,
     share: bool = False,
+    partition: str = "own",
 ) -> Placement:
     """Cut every population into tiles, put them on cores, and place these.
 
@@ -72,6 +74,7 @@ def map_network(
     rates : population or port -> spikes per neuron and step, by which costs and traffic are weighed; all alike when
         None.
     share : put tiles of several populations on a core where the chip allows it; never more cores than without.
+    partition : which neurons behind sparse synapses stand together, a key of :data:`neurodeploy.ordering.METHODS`.
 
     Returns
     -------
@@ -79,13 +82,15 @@ def map_network(
 
     Raises
     ------
-    UsageError : a margin outside 0 to 1, an unknown objective, one for which the chip file has no numbers, or sharing
-        where the chip or the objective rules it out.
+    UsageError : a margin outside 0 to 1, an unknown objective or partition, an objective for which the chip file has no
+        numbers, or sharing where the chip or the objective rules it out.
+    BackendMissing : Mt-KaHyPar is asked for and not installed.
     """
     margin = chip.margin if margin is None else margin
     objective = _objective(chip, margin, optimize, share=share)
     kinds = allowed_by_kind(chip, margin)
-    cuts = _cuts(network, chip, kinds, objective, rates, share=share)
+    start = Occupancy(network, chip, find_orders(network, chip, kinds, partition))
+    cuts = _cuts(start, kinds, objective, rates, share=share)
     placed = [_put(cut, kinds, hops, objective, rates, share=share) for cut in cuts for hops in objective.hops]
     best = min(placed, key=_SCORES[optimize])
     occupancy = best.cut.occupancy
@@ -124,8 +129,7 @@ def _objective(chip: Chip, margin: float, name: str, *, share: bool) -> Objectiv
 
 
 def _cuts(
-    network: Network,
-    chip: Chip,
+    start: Occupancy,
     kinds: tuple[Use, ...],
     objective: Objective,
     rates: Mapping[str, float] | None,
@@ -136,10 +140,10 @@ def _cuts(
     if not objective.weighs:
         found = []
         for even in (True, False) if share else (True,):
-            occupancy = Occupancy(network, chip)
+            occupancy = Occupancy(start.network, start.chip, start.orders)
             found.append(Cut(occupancy, cut_populations(occupancy, kinds, even=even)))
         return found
-    cuts = finer_cuts(network, chip, kinds, rates)
+    cuts = finer_cuts(start, kinds, rates)
     count = _WEIGHED if cuts[-1].cores <= _MANY_CORES else _FEW
     fastest = min(range(len(cuts)), key=lambda index: cuts[index].core_second)
     chosen = {0, fastest, *(round(fastest * step / count) for step in range(count))}

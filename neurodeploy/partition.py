@@ -44,6 +44,7 @@ def cut_populations(
         for population in reversed(occupancy.network.order):
             ceiling = (ceilings or {}).get(population.name)
             tiling = _finest_needed(occupancy, population, _Room(kinds, ceiling, even), hopeless)
+            tiling = replace(tiling, order=occupancy.orders.get(population.name))
             known = occupancy.tilings.get(population.name)
             if known is None or (tiling != known and tiling.count >= known.count):
                 occupancy.tilings[population.name], changed = tiling, True

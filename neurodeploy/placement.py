@@ -173,6 +173,11 @@ class Placement:
         tiles = Counter(chip for chip, _, _ in {tuple(place) for place in self.positions.tolist()})
         return max(tiles.values(), default=0)
 
+    def _named(self, core: Core) -> dict[str, Any]:
+        """Return the neurons of a tile where its box, a range of places in an order, does not say them."""
+        tiling = self.tilings[core.population]
+        return {} if tiling.order is None else {"neurons": tiling.cells(core.box).tolist()}
+
     def as_dict(self, *, cores: bool = False) -> dict[str, Any]:
         """Return the placement as JSON values; with ``cores``, core by core as well."""
         document: dict[str, Any] = {
@@ -205,6 +210,7 @@ class Placement:
                     "population": core.population,
                     "box": [list(span) for span in core.box],
                     "use": {name: list(pair) for name, pair in core.use.items()},
+                    **self._named(core),
                 }
                 for core in self.cores
             ]

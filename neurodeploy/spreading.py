@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.network import Convolution, Network
+from neurodeploy.network import Convolution
 from neurodeploy.occupancy import Occupancy, Use
 from neurodeploy.partition import cut_populations
-from neurodeploy.targets.chip import Chip
 from neurodeploy.targets.chipfile import Number
 from neurodeploy.tiling import Counts
 
@@ -54,18 +53,17 @@ class Cut:
         return sum(tiling.count for tiling in self.occupancy.tilings.values())
 
 
-def finer_cuts(
-    network: Network, chip: Chip, kinds: tuple[Use, ...], rates: Mapping[str, float] | None
-) -> tuple[Cut, ...]:
+def finer_cuts(start: Occupancy, kinds: tuple[Use, ...], rates: Mapping[str, float] | None) -> tuple[Cut, ...]:
     """Return the cut with the fewest cores and ever finer ones, on no more chips than the fewest cores take.
 
     Parameters
     ----------
+    start : network, chip and orders of neurons; its tilings are not used.
     kinds : what each kind of core allows.
     rates : population or port -> spikes per neuron and step; :data:`DEFAULT_RATE` where unknown.
     """
     ceilings: dict[str, int] = {}
-    found = [_cut(network, chip, kinds, ceilings, rates)]
+    chip, found = start.chip, [_cut(start, kinds, ceilings, rates)]
     room = chip.usable_cores * max(1, -(-found[0].cores // chip.usable_cores))
     for _ in range(_CUTS):
         slowest = _slowest(found[-1].occupancy, rates)
@@ -73,7 +71,7 @@ def finer_cuts(
         if largest == 1 or chip.tiling == "whole":
             break
         ceilings[slowest] = -(-largest // 2)
-        finer = _cut(network, chip, kinds, ceilings, rates)
+        finer = _cut(start, kinds, ceilings, rates)
         if finer.cores > min(room, chip.cores_max):
             break
         found.append(finer)
@@ -81,13 +79,12 @@ def finer_cuts(
 
 
 def _cut(
-    network: Network,
-    chip: Chip,
+    start: Occupancy,
     kinds: tuple[Use, ...],
     ceilings: Mapping[str, int],
     rates: Mapping[str, float] | None,
 ) -> Cut:
-    occupancy = Occupancy(network, chip)
+    occupancy = Occupancy(start.network, start.chip, start.orders)
     hopeless = cut_populations(occupancy, kinds, ceilings)
     slowest = max((float(times.max()) for times in core_times(occupancy, rates).values()), default=0.0)
     return Cut(occupancy, hopeless, slowest, _core_joule(occupancy, rates))

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,23 @@ Box = tuple[Range, ...]
 Spans = tuple[tuple[Range, ...], ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Order:
+    """In which order the neurons of a flat population are cut into ranges.
+
+    Attributes
+    ----------
+    neurons : int64, the neuron at each place.
+    """
+
+    neurons: Counts
+
+    @cached_property
+    def places(self) -> Counts:
+        """The place of each neuron, int64."""
+        return np.argsort(self.neurons)
+
+
 @dataclass(frozen=True)
 class Tiling:
     """A population cut into boxes of one nominal size; those at the far border may be smaller.
@@ -28,10 +46,12 @@ class Tiling:
     ----------
     extents : (C, H, W), or (size,) where the population is cut along its flattened neurons.
     tile : the nominal box, per axis; may exceed the extent.
+    order : of a flat population, the order of its neurons; boxes are then ranges of places in it.
     """
 
     extents: Shape
     tile: Shape
+    order: Order | None = None
 
     @property
     def grid(self) -> Shape:
@@ -57,6 +77,12 @@ class Tiling:
         """Yield the tiles in the order of their cores, last axis fastest."""
         yield from itertools.product(*(self.ranges(axis) for axis in range(len(self.extents))))
 
+    def cells(self, box: Box) -> Counts:
+        """Return the neurons of a box, each named by its place among the flattened ones; int64."""
+        places = np.arange(math.prod(self.extents), dtype=np.int64).reshape(self.extents)
+        inside = places[tuple(slice(*span) for span in box)].reshape(-1)
+        return inside if self.order is None else self.order.neurons[inside]
+
     def sizes(self) -> Counts:
         """Return the neurons of each tile, int64 [tiles]."""
         sizes = np.ones(1, dtype=np.int64)
@@ -67,13 +93,14 @@ class Tiling:
 
     def tile_of(self, cells: Counts) -> Counts:
         """Return the tile of each cell, named by its place among the flattened neurons; int64, as many as cells."""
-        along = np.unravel_index(cells, self.extents)
+        along = np.unravel_index(cells if self.order is None else self.order.places[cells], self.extents)
         tiles = tuple(axis // tile for axis, tile in zip(along, self.tile, strict=True))
         return np.asarray(np.ravel_multi_index(tiles, self.grid), dtype=np.int64)
 
     def sums(self, values: npt.NDArray[Any]) -> Counts:
         """Return the sum of one value per neuron over each tile, int64 [..., tiles] of [..., neurons]."""
         before = values.shape[:-1]
+        values = values if self.order is None else values[..., self.order.neurons]
         summed = values.reshape(*before, *self.extents)
         for axis in range(len(self.extents)):
             starts = [start for start, _ in self.ranges(axis)]

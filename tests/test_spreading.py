@@ -81,7 +81,7 @@ def test_no_more_chips_than_the_fewest_cores_take():
 def test_expected_times_are_those_of_counted_events():
     network = chain((2, 9, 8), conv(4, 2, 3, padding=(1, 1)), dense(9, 288))
     placement = map_network(network, replace(LOIHI1, limits={**LOIHI1.limits, "neurons": 50}))
-    occupancy = Occupancy(network, LOIHI1, dict(placement.tilings))
+    occupancy = Occupancy(network, LOIHI1, tilings=dict(placement.tilings))
     found = core_times(occupancy, {"in": 1.0, "l1": 1.0, "l2": 1.0})
     recording = record(network, density=2.0, samples=1, steps=1)  # every neuron fires
     cores, times = count_activity(network, recording, placement).cores, LOIHI1.time

@@ -34,6 +34,13 @@ optimize_option = click.option(
 share_option = click.option(
     "--share", is_flag=True, help="Put several populations on a core where the chip allows it, for fewer cores."
 )
+partition_option = click.option(
+    "--partition",
+    default="own",
+    show_default=True,
+    metavar="own|given|mtkahypar",
+    help="Which neurons behind sparse synapses stand together on a core.",
+)
 dt_option = click.option("--dt", type=float, help="Seconds of one step, for a .nir that does not say.")
 semantics_option = click.option("--semantics", metavar="PRESET", help="How a bare .nir is meant, such as 'snntorch'.")
 

@@ -14,6 +14,7 @@ from neurodeploy.cli.common import (
     open_events,
     open_network,
     optimize_option,
+    partition_option,
     print_json,
     semantics_option,
     share_option,
@@ -44,6 +45,7 @@ _BUSY = 0.5
 )
 @optimize_option
 @share_option
+@partition_option
 @click.option("--neurobench", "with_neurobench", is_flag=True, help="Add NeuroBench's figures, by its definitions.")
 @click.option(
     "--engine", type=click.Choice(("own", "sanafe")), default="own", show_default=True, help="Ask a peer as well."
@@ -63,6 +65,7 @@ def command(
     margin: float | None,
     optimize: str,
     share: bool,
+    partition: str,
     with_neurobench: bool,
     engine: str,
     measured: float | None,
@@ -83,10 +86,12 @@ def command(
     chip = load_chip(target)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
     events = open_events(data, samples)
-    require_fit(map_network(loaded, chip, margin=margin, share=share))
+    require_fit(map_network(loaded, chip, margin=margin, share=share, partition=partition))
     recording = simulate(loaded, events.spikes, backend=backend, record=("s", "v") if with_neurobench else ("s",))
     rates = None if optimize == "cores" else recording.rates()
-    placement = map_network(loaded, chip, margin=margin, optimize=optimize, rates=rates, share=share)
+    placement = map_network(
+        loaded, chip, margin=margin, optimize=optimize, rates=rates, share=share, partition=partition
+    )
     activity = count_activity(loaded, recording, placement)
     result, others = estimate(activity, placement, chip), conventions(loaded, activity)
     peer = compare_with_sanafe(loaded, placement, recording, activity) if engine == "sanafe" else None

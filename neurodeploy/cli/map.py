@@ -15,6 +15,7 @@ from neurodeploy.cli.common import (
     json_option,
     open_network,
     optimize_option,
+    partition_option,
     print_json,
     semantics_option,
     share_option,
@@ -38,6 +39,7 @@ _SHOWN_CORES = 16
 )
 @optimize_option
 @share_option
+@partition_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the placement, core by core, as JSON.")
 @click.option("--draw", type=click.Path(path_type=Path), help="Draw the mesh with its use and traffic, as SVG.")
 @click.option("--cores", "by_core", is_flag=True, help="Show every core, also where there are more than 16.")
@@ -51,6 +53,7 @@ def command(
     margin: float | None,
     optimize: str,
     share: bool,
+    partition: str,
     output: Path | None,
     draw: Path | None,
     by_core: bool,
@@ -68,7 +71,7 @@ def command(
     for path in filter(None, (output, draw)):
         refuse_existing(path, force=force)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
-    placement = map_network(loaded, chip, margin=margin, optimize=optimize, share=share)
+    placement = map_network(loaded, chip, margin=margin, optimize=optimize, share=share, partition=partition)
     if output:
         with replacing(output) as temporary:
             temporary.write_text(json.dumps(placement.as_dict(cores=True), indent=2) + "\n", encoding="utf-8")

@@ -143,11 +143,10 @@ def _mappings(network: Network, placement: Placement, names: dict[str, str]) -> 
     """Yield each neuron's core; SANA-FE numbers tiles column by column."""
     height, taken = placement.chip.mesh[1], Counter[str]()
     for population in network.populations:
-        cells = np.arange(population.size).reshape(placement.tilings[population.name].extents)
         where = placement.cores_of(population.name)
         for core, (_, x, y) in zip(placement.cores[where], placement.positions[where].tolist(), strict=True):
             place = f"{x * height + y}.{core.core % placement.chip.cores_per_tile}"
-            inside = cells[tuple(slice(*span) for span in core.box)].reshape(-1).tolist()
+            inside = placement.tilings[population.name].cells(core.box).tolist()
             for slot, cell in enumerate(inside, taken[place]):
                 yield f"  - {names[population.name]}.{cell}: [core: {place}, soma: sink]"
                 yield f"  - {names[population.name]}r.{cell}: [core: {place}, soma: 'replay[{slot}]']"
