@@ -42,18 +42,20 @@ OBJECTIVE_NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("chip", [LOIHI1, LOIHI2], ids=lambda chip: chip.name)
-@pytest.mark.parametrize("network", OBJECTIVE_NETWORKS.values(), ids=OBJECTIVE_NETWORKS)
-def test_each_objective_is_best_at_its_own(network, chip):
+@pytest.mark.parametrize(
+    ("name", "chip"), [*((name, LOIHI2) for name in OBJECTIVE_NETWORKS), ("convolutions", LOIHI1), ("dense", LOIHI1)]
+)
+def test_each_objective_is_best_at_its_own(name, chip):
+    network = OBJECTIVE_NETWORKS[name]
     chip = replace(chip, usable_cores=48, mesh=(4, 3), chips_max=8 * chip.chips_max)
     recording = record(network, density=0.1, samples=2, steps=4)
     cores, latency, energy = {}, {}, {}
-    for name in OBJECTIVES:
-        placement = map_network(network, chip, optimize=name, rates=recording.rates())
+    for objective in OBJECTIVES:
+        placement = map_network(network, chip, optimize=objective, rates=recording.rates())
         assert placement.fits
         found = estimate(count_activity(network, recording, placement), placement, chip)
-        cores[name], latency[name] = placement.cores_used, found.latency.nominal
-        energy[name] = found.total.nominal
+        cores[objective], latency[objective] = placement.cores_used, found.latency.nominal
+        energy[objective] = found.total.nominal
     assert cores["cores"] == min(cores.values())
     # The choice stands on mean rates: where two mappings are nearly alike, spikes that cluster can turn them around.
     assert latency["latency"] <= 1.02 * min(latency.values())
@@ -73,9 +75,11 @@ def test_energy_ends_steps_early_where_the_chip_draws_more_than_its_events():
 
 
 def test_no_more_chips_than_the_fewest_cores_take():
-    placement = map_network(pilotnet(), LOIHI2, optimize="latency")
-    assert 74 < placement.cores_used <= LOIHI2.usable_cores
-    assert placement.chips_used == 1
+    network = chain((2, 20, 20), conv(8, 2, 3), conv(8, 8, 3, stride=(2, 2)), dense(11, 512))
+    chip = replace(LOIHI2, usable_cores=16, mesh=(2, 2))
+    fewest, fast = (map_network(network, chip, optimize=name) for name in ("cores", "latency"))
+    assert fewest.cores_used < fast.cores_used <= chip.usable_cores
+    assert fast.chips_used == 1
 
 
 def test_expected_times_are_those_of_counted_events():
