@@ -128,6 +128,8 @@ def _show(result: Estimate) -> None:
     for name in ("dynamic", "static", "management", "total"):
         table.add_row(f"{name} energy", *spell(getattr(result, name), "J"))
     table.add_row("latency", *spell(result.latency, "s"))
+    table.add_row("step, mean", *spell(result.step_time, "s"))
+    table.add_row("step, slowest", *spell(result.slowest_step, "s"))
     table.add_row("inferences per second", *spell(result.throughput, ""))
     screen.print(table)
     if result.link_use.nominal > _BUSY:
@@ -188,13 +190,13 @@ def _population_table(result: Estimate) -> Table:
 
     table = Table(title=f"events per inference: {result.samples} samples of {result.steps} steps")
     table.add_column("population")
-    headings = ("cores", "spikes", "synaptic operations", "neuron updates", "active", "messages")
+    headings = ("cores", "spikes", "synaptic operations", "neuron updates", "active", "messages", "memory reads")
     for heading in headings:
         table.add_column(heading, justify="right")
+    names = ("spikes", "synaptic_operations", "neuron_updates", "active_updates", "messages", "memory_reads")
     for part in result.populations:
-        counts = (part.spikes, part.synaptic_operations, part.neuron_updates, part.active_updates, part.messages)
+        counts = tuple(getattr(part, name) for name in names)
         table.add_row(part.name, str(part.cores), *(f"{count:,.1f}" for count in counts))
-    names = ("spikes", "synaptic_operations", "neuron_updates", "active_updates", "messages")
     table.add_row("all, with input", str(result.cores_used), *(f"{result.counts[name]:,.1f}" for name in names))
     return table
 
