@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from neurodeploy.counting import Tally
 from neurodeploy.errors import InputError
-from neurodeploy.events import CoreActivity, Pace, PopulationActivity, ProjectionActivity
+from neurodeploy.counts import CoreActivity, Pace, PopulationActivity, ProjectionActivity
 from neurodeploy.network import Network
 from neurodeploy.placement import Placement
 from neurodeploy.recording import Recording

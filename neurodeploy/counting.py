@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.arrivals import Flags, active_updates
-from neurodeploy.events import CoreActivity, Pace, ProjectionActivity, Seconds
+from neurodeploy.counts import CoreActivity, Pace, ProjectionActivity, Seconds
 from neurodeploy.fans import Fan
 from neurodeploy.links import LinkLoads
 from neurodeploy.mesh import Routes

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from neurodeploy.events import Seconds
+from neurodeploy.counts import Seconds
 from neurodeploy.fans import Fan
 from neurodeploy.mesh import Link, links_between
 from neurodeploy.network import Projection

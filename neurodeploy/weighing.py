@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from neurodeploy.bounds import Bounds
 from neurodeploy.counting import CORE_EVENTS
-from neurodeploy.events import CoreActivity
+from neurodeploy.counts import CoreActivity
 from neurodeploy.targets.chipfile import Number
 from neurodeploy.tiling import Counts
 
