@@ -13,12 +13,12 @@ import numpy as np
 from numba import njit
 
 from neurodeploy.targets.emulator.columns import (
-    AT, BEYOND, CELLS, CHANNELS, CHUNK, CIN, CONVOLUTION, COUT, END, FIRST, GRAIN, HEIGHT, HIN, HISTORY, KIND, LAG, LINE, MARGIN,
-    LOOPS, MASS, OFFSET, PART, PART_COLUMNS, PIECE, PIECES, POPULATION_COLUMNS, PROJECTION_COLUMNS, SHIFT, SIZE, SOURCE, UNIFORM,
-    UNTIL, WIDEST, WIN, WOUT,
+    AT, BEFORE, BEYOND, CHANNELS, CHUNK, CIN, CONVOLUTION, COUT, EDGES, END, FIRST, GRAIN, HIN, HISTORY, KIND, LAG,
+    LINE, LINE_CELLS, LINES, LOOPS, MARGIN, MASS, OFFSET, PART, PART_COLUMNS, PIECES, POPULATION_COLUMNS,
+    PROJECTION_COLUMNS, SHIFT, SIZE, SOURCE, UNIFORM, UNTIL, WIDEST, WIDTH, WIN, WOUT,
 )  # fmt: skip
 from neurodeploy.targets.emulator.inputs import copy_events, list_fired, list_port, mark_edges
-from neurodeploy.targets.emulator.memory import OVERHANG, bare_inputs, bare_memory, bare_outputs, bare_tables
+from neurodeploy.targets.emulator.memory import OVERHANG, SPARE, bare_inputs, bare_memory, bare_outputs, bare_tables
 from neurodeploy.targets.emulator.pointers import beyond, pointer
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
@@ -87,9 +87,9 @@ def _stays_inside(tables, row, extremes, arriving):  # type: ignore[no-untyped-d
 def _list(tables, part, t, memory):  # type: ignore[no-untyped-def]
     """Return which list holds what a part sends in step t, where it begins, and a pointer to its edges."""
     row = beyond(tables.parts, part * PART_COLUMNS)
-    slot, grain = t % row[HISTORY], row[GRAIN]
-    edges = memory.edge_starts[part] + (slot * (row[SIZE] // grain + 1) if grain else 0)
-    return part * memory.slots + slot, memory.starts[part] + slot * row[SIZE], beyond(memory.edges, edges)
+    slot = t & (row[HISTORY] - 1)
+    edges = beyond(memory.edges, memory.edge_starts[part] + slot * row[EDGES])
+    return part * memory.slots + slot, memory.starts[part] + slot * (row[SIZE] + SPARE), edges
 
 
 @njit(**OPTIONS)
@@ -163,20 +163,20 @@ def _deliver(tables, row, at, t, line, lines, size, memory):  # type: ignore[no-
 
 
 @njit(**OPTIONS)
-def _list_spikes(tables, row, t, place, piece, s, memory):  # type: ignore[no-untyped-def]
+def _list_spikes(tables, row, nth, t, piece, s, memory):  # type: ignore[no-untyped-def]
     """Append the spikes of a piece of a population to its list of step t."""
-    part = row[PART]
-    its = beyond(tables.parts, part * PART_COLUMNS)
-    grain = its[GRAIN] if its[GRAIN] == its[CHANNELS] else 0
-    at, begin, edges = _list(tables, part, t, memory)
-    number = memory.counts[at] if place else np.int64(0)
-    listed, noted = beyond(memory.indices, begin + number), beyond(edges, place // grain if grain else 0)
-    number += list_fired(s, piece, place, listed, grain, noted, number)
-    if place + piece == row[CELLS]:
-        if grain:
-            edges[row[CELLS] // grain] = number
+    its = beyond(tables.parts, row[PART] * PART_COLUMNS)
+    fine = its[GRAIN] == its[CHANNELS]
+    at, begin, edges = _list(tables, row[PART], t, memory)
+    number = memory.counts[at] if nth else np.int64(0)
+    noted = beyond(edges, nth * row[LINES] * its[WIDTH] if fine else 0)
+    listed = beyond(memory.indices, begin + number)
+    number += list_fired(s, piece, nth * piece, listed, its[GRAIN] if fine else 0, noted, number)
+    if nth + 1 == row[PIECES]:
+        if fine:
+            edges[its[EDGES] - 1] = number
         elif its[GRAIN]:
-            mark_edges(beyond(memory.indices, begin), number, its[GRAIN], edges, row[CELLS] // its[GRAIN])
+            mark_edges(beyond(memory.indices, begin), number, its[GRAIN], edges, its[EDGES] - 1)
     memory.counts[at], memory.loud[at] = number, 1
 
 
@@ -184,21 +184,21 @@ def _list_spikes(tables, row, t, place, piece, s, memory):  # type: ignore[no-un
 def _step_piece(tables, p, nth, t, t0, out, memory):  # type: ignore[no-untyped-def]
     """Gather, update and list the events of one piece of a population in step t of the chunk from t0 on."""
     row = beyond(tables.populations, p * POPULATION_COLUMNS)
-    height, piece = tables.parts[row[PART] * PART_COLUMNS + HEIGHT], row[CELLS] // row[PIECES]
-    lines, width, place = height // row[PIECES], row[CELLS] // height, nth * piece
-    arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[PIECE] + nth))
+    lines, width = row[LINES], row[LINE_CELLS]
+    piece = lines * width
+    cell = row[AT] + nth * piece
+    arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[BEFORE] + nth))
     _clear(memory.sums, piece + OVERHANG)
     if arriving:
         for projection in range(row[FIRST], row[END]):
             its, at = beyond(tables.projections, projection * PROJECTION_COLUMNS), projection - row[FIRST]
             _deliver(tables, its, at * CHUNK + t - t0, t, nth * lines, lines, width, memory)
-    cell, inside = row[AT] + place, _stays_inside(tables, row, extremes, arriving)
-    s = beyond(out.s, t * out.cells + cell)
+    s, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
     peak, low, wraps, clips = _update(tables, row, cell, piece, inside, memory, s)
     extremes[0], extremes[1] = peak, low
     out.found[2 * p] += wraps
     out.found[2 * p + 1] += clips
-    _list_spikes(tables, row, t, place, piece, s, memory)
+    _list_spikes(tables, row, nth, t, piece, s, memory)
     if out.keeps_u:
         _copy(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell))
     if out.keeps_v:
@@ -255,8 +255,8 @@ def _enter(tables, port, step, t, inputs, memory):  # type: ignore[no-untyped-de
         first, number = inputs.first[at], inputs.first[at + 1] - inputs.first[at]
         given = beyond(inputs.indices, first), beyond(inputs.payloads, first)
         loud = copy_events(given[0], given[1], number, indices, payloads)
-    if row[GRAIN]:
-        mark_edges(indices, number, row[GRAIN], edges, row[SIZE] // row[GRAIN])
+    if row[EDGES]:
+        mark_edges(indices, number, row[GRAIN], edges, row[EDGES] - 1)
     memory.counts[nth], memory.loud[nth] = number, loud
 
 

@@ -11,9 +11,9 @@ from neurodeploy.targets.emulator.columns import (
     CELLS,
     CHUNK,
     COUT,
+    EDGES,
     END,
     FIRST,
-    GRAIN,
     HIN,
     HISTORY,
     LINE,
@@ -21,10 +21,13 @@ from neurodeploy.targets.emulator.columns import (
     SIZE,
     WIN,
 )
+from neurodeploy.targets.emulator.packing import aligned
 from neurodeploy.targets.emulator.pointers import pointer
 from neurodeploy.targets.emulator.program import Tables
 from neurodeploy.targets.emulator.rows import BLOCKS, OPTIONS
 
+#: Entries between a part's lists of events: without them lists of a power of two would compete for places in the cache.
+SPARE = 80
 #: Cells by which sums are longer than a population: a packed row is padded, and zeros are added beyond its end.
 OVERHANG = BLOCKS[-1]
 
@@ -34,7 +37,7 @@ class Memory(NamedTuple):
 
     counts, loud : int64 [parts, slots], events in a step and how loud the loudest is (1: all payloads are 1).
     indices, payloads : int32, sorted by index within a step; payloads are not kept where loud is 1.
-    starts : int64 [parts], where a part's first list begins; its lists are its size apart.
+    starts : int64 [parts], where a part's first list begins; its lists are its size and ``SPARE`` apart.
     u, v : int32, the neurons; extremes int64 [pieces, 2], peak |u| and -(lowest v) after the last step.
     edges : int32, where in each list each stretch of the part's grain begins, and last where the list ends.
     edge_starts : int64 [parts], where those of a part's first list begin; those of its lists lie side by side.
@@ -102,38 +105,33 @@ class Inputs(NamedTuple):
 def memory(tables: Tables, cells: int) -> Memory:
     """Return memory for one network; ``cells`` is the number of its neurons."""
     history, projections = tables.parts[:, HISTORY], tables.projections
-    lists, slots = tables.parts[:, SIZE] * history, int(history.max())
-    edges = np.array([_edges(*row) for row in tables.parts[:, [SIZE, GRAIN]]], dtype=np.int64) * history
+    lists, slots = (tables.parts[:, SIZE] + SPARE) * history, int(history.max())
+    edges = tables.parts[:, EDGES] * history
     counts = np.zeros((len(lists), slots), dtype=np.int64)
     cells_of_a_line = int((projections[:, LINE] * projections[:, COUT]).max(initial=0))
-    sums = np.zeros(max(int(tables.populations[:, CELLS].max()), cells_of_a_line) + OVERHANG, dtype=np.int32)
+    most = max(int(tables.populations[:, CELLS].max()), cells_of_a_line) + OVERHANG
     fan = int((tables.populations[:, END] - tables.populations[:, FIRST]).max())
     places = 1 + int((projections[:, HIN] * projections[:, WIN]).max(initial=0))
     return Memory(
         counts=counts,
         loud=np.ones_like(counts),
-        indices=np.zeros(int(lists.sum()), dtype=np.int32),
-        payloads=np.ones(int(lists.sum()), dtype=np.int32),
+        indices=np.empty(int(lists.sum()), dtype=np.int32),
+        payloads=np.empty(int(lists.sum()), dtype=np.int32),
         starts=np.cumsum(lists) - lists,
-        edges=np.zeros(int(edges.sum()), dtype=np.int32),
+        edges=np.empty(int(edges.sum()), dtype=np.int32),
         edge_starts=np.cumsum(edges) - edges,
-        u=np.zeros(cells, dtype=np.int32),
-        v=np.zeros(cells, dtype=np.int32),
+        u=aligned(cells, np.int32),
+        v=aligned(cells, np.int32),
         extremes=np.zeros((int(tables.populations[:, PIECES].sum()), 2), dtype=np.int64),
-        sums=sums,
-        own=np.zeros_like(sums),
-        line=np.zeros(cells_of_a_line + OVERHANG, dtype=np.int16),
+        sums=aligned(most, np.int32),
+        own=aligned(most, np.int32),
+        line=aligned(cells_of_a_line + OVERHANG, np.int16),
         arriving=np.zeros(CHUNK, dtype=np.int64),
         gathered=np.zeros((fan, CHUNK), dtype=np.uint8),
-        marks=np.zeros((fan, CHUNK, places), dtype=np.int32),
+        marks=np.empty((fan, CHUNK, places), dtype=np.int32),
         slots=slots,
         places=places,
     )
-
-
-def _edges(size: int, grain: int) -> int:
-    """Return how many edges a list of a part's events has."""
-    return size // grain + 1 if grain else 0
 
 
 @njit(**OPTIONS)

@@ -7,7 +7,8 @@ is then a contiguous vector of output channels, as it is a row of a dense matrix
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,9 @@ from neurodeploy.targets.emulator.columns import (
     CIN,
     CONVOLUTION,
     DENSE,
+    HEIGHT,
     PART_COLUMNS,
+    PIECE,
     PIECES,
     POPULATION_COLUMNS,
     PROJECTION_COLUMNS,
@@ -30,7 +33,9 @@ from neurodeploy.targets.emulator.packing import (
     Sweep,
     channel_last,
     dense_rows,
+    filled,
     fits,
+    joined,
     pack,
     padded,
     shorten,
@@ -50,13 +55,12 @@ _PROGRAMS: weakref.WeakKeyDictionary[Network, Program] = weakref.WeakKeyDictiona
 class Tables(NamedTuple):
     """What the kernel reads; every row belongs to a part (ports first, then populations) or a projection.
 
-    parts [parts, 7]: size, offset among the cells of its kind, slots of event history, extents C, H, W, which are 1, 1,
-    size for a part of another shape, and for the source of a convolution after how many cells the kernel notes where in
-    its list of events it is: those of a position or of a line.
-    populations [populations, 11] in running order: part, cell offset, size, uniform (0 or 1), first projection, end, the
-    shift from a sum of weights to state units, the pieces in which it is updated (its H where only convolutions reach
-    it, else 1) and how many pieces precede, and until which population (exclusive) those follow that must be run step
-    by step together with it, and whether there are such or it feeds itself (0 or 1).
+    parts [parts, 8]: size, offset among the cells of its kind, slots of event history (a power of two), extents C, H, W,
+    which are 1, 1, size for a part of another shape, and for the source of a convolution after how many cells (those of
+    a position or of a line) the kernel notes where in its list of events it is, and how many such notes that makes.
+    populations [populations, 13] in running order: part, cell offset, size, uniform (0 or 1), first projection, end, the
+    shift from a sum of weights to state units, the pieces in which it is updated, how many pieces precede, lines of a piece and cells of a line, until which population (exclusive) those
+    follow that must be run step by step together with it, and whether there are such or it feeds itself (0 or 1).
     projections [projections, 31]: kind, source part, lag, exponent beyond that shift, where its rows begin, in ``packed``
     (dense) or ``short`` (convolution) where narrow is 1 and in ``wide`` where it is 0, narrow, cells of a row, rows, the largest |weight|, the largest sum of |weight| at one target
     cell; and for a convolution source C, H, W, target C, H, W, kernel, stride and padding as (H, W) pairs, dilation
@@ -86,6 +90,8 @@ class Program:
     perm : internal index within its port of every input cell in torch order.
     cells : population -> slice of the internal cell axis.
     exact_payload : the largest spike payload for which no 32-bit sum can overflow.
+    spare : :class:`~neurodeploy.targets.emulator.memory.Memory` of runs that are over, for the next ones: the system
+        takes longer to hand out fresh memory than a short run takes.
     """
 
     tables: Tables
@@ -93,6 +99,7 @@ class Program:
     cells: dict[str, slice]
     population_cells: int
     exact_payload: int
+    spare: deque[Any] = field(default_factory=deque)
 
 
 def compiled(network: Network) -> Program:
@@ -119,7 +126,9 @@ def compile_network(network: Network) -> Program:
         span = (first, len(rows.projections))
         pieces, before = _pieces(population, incoming), sum(one[PIECES] for one in populations)
         part = (row, part_rows[row][1], population.size, int(_uniform(population)))
-        populations.append((*part, *span, shift, pieces, before, *loop))
+        height = part_rows[row][HEIGHT]
+        lines = (height // pieces, population.size // height)
+        populations.append((*part, *span, shift, pieces, before, *lines, *loop))
     bound = max((_input_bound(network, p) for p in network.populations), default=0)
     tables = Tables(
         parts=np.array(part_rows, dtype=np.int64).reshape(-1, PART_COLUMNS),
@@ -142,9 +151,12 @@ def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[t
     offsets = {Port: 0, Population: 0}
     for part in parts:
         size = int(np.prod(part.shape))
-        history = CHUNK + max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
+        lag = max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
+        history = 1 << (CHUNK + lag - 1).bit_length()
         extents = part.shape if len(part.shape) == 3 else (1, 1, size)
-        rows.append((size, offsets[type(part)], history, *extents, _grain(network, part)))
+        grain = _grain(network, part)
+        edges = size // grain + 1 if grain else 0
+        rows.append((size, offsets[type(part)], history, *extents, grain, edges))
         offsets[type(part)] += size
     return rows, offsets[Population]
 
@@ -155,9 +167,11 @@ def _uniform(population: Population) -> bool:
 
 
 def _pieces(population: Population, incoming: list[Projection]) -> int:
-    """Return in how many pieces a population is updated: rows of a map that nothing but convolutions reach."""
-    alone = all(isinstance(p.connection, Convolution) and p.weight_exponent >= 0 for p in incoming)
-    return population.shape[1] if alone and len(population.shape) == 3 else 1
+    """Return in how many pieces a population is updated: a few lines each of a map that only convolutions reach."""
+    if len(population.shape) != 3 or not all(isinstance(p.connection, Convolution) for p in incoming):
+        return 1
+    height, line = population.shape[1], population.size // population.shape[1]
+    return next(n for n in range(1, height + 1) if height % n == 0 and (n == height or height // n * line <= PIECE))
 
 
 def _loops(network: Network) -> list[tuple[int, int]]:
@@ -221,10 +235,10 @@ class _Rows:
         tables, form = (self.packed, pack) if kind is np.int8 else (self.short, shorten)
         if not fits(rows, kind):
             begin = sum(table.size for table in self.wide)
-            self.wide.append(rows.ravel())
+            self.wide.append(filled(rows.ravel()))
             return begin, 0, rows.shape[1], len(rows)
         begin = sum(table.size for table in tables)
-        tables.append(form(rows))
+        tables.append(filled(form(rows)))
         return begin, 1, padded(rows.shape[1]), len(rows)
 
     def arrays(self) -> dict[str, Any]:
@@ -232,9 +246,9 @@ class _Rows:
         return {
             "projections": np.array(self.projections, dtype=np.int64).reshape(-1, PROJECTION_COLUMNS),
             "reach": np.concatenate([*self.reach, np.zeros((0, 2), np.int64)]),
-            "packed": np.concatenate([*self.packed, np.zeros(0, np.int16)]),
-            "short": np.concatenate([*self.short, np.zeros(0, np.int16)]),
-            "wide": np.concatenate([*self.wide, np.zeros(0, np.int32)]),
+            "packed": joined(self.packed, np.int16),
+            "short": joined(self.short, np.int16),
+            "wide": joined(self.wide, np.int32),
         }
 
 

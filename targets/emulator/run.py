@@ -63,9 +63,13 @@ def _run_part(program: Program, inputs: Spikes, out: tuple[npt.NDArray[Any], ...
 
     none, found = np.zeros(0, dtype=np.int32), np.zeros((len(program.cells), 2), dtype=np.int64)
     given = memory.Inputs(inputs, np.zeros(0, dtype=np.int64), none, none, cells=inputs.shape[2], width=0)
-    own = memory.memory(program.tables, program.population_cells)
+    try:
+        own = program.spare.pop()
+    except IndexError:
+        own = memory.memory(program.tables, program.population_cells)
     wanted = memory.Outputs(*out, found, keeps_u=out[1].size > 0, keeps_v=out[2].size > 0)
     kernel.run_samples(program.tables, own, given, wanted)
+    program.spare.append(own)
     return found
 
 

@@ -86,11 +86,11 @@ def gather_line(tables, row, y, goal, events, edges):  # type: ignore[no-untyped
 
 
 @njit(inline="always")
-def _place(row, reach, event, before, inverse):  # type: ignore[no-untyped-def]
+def _place(reach, event, before, cin, inverse):  # type: ignore[no-untyped-def]
     """Return position of the line, phase and source channel of an event; ``before`` cells precede its line."""
     cell = np.int64(event) - before
     x = np.int64((cell + 0.5) * inverse)  # cell // cin, which would take longer than the row
-    return reach[2 * x], reach[2 * x + 1], cell - x * row[CIN]
+    return reach[2 * x], reach[2 * x + 1], cell - x * cin
 
 
 @njit(**OPTIONS)
@@ -99,19 +99,20 @@ def scatter_line(tables, row, y, goal, events, each):  # type: ignore[no-untyped
     cin, cout, length, groups = row[CIN], row[COUT], row[LENGTH], row[GROUPS]
     reach, inverse, edges = beyond(tables.reach, 2 * row[REACH]), 1.0 / row[CIN], events.edges
     weights, first, before = address(tables.short) + 2 * row[BEGIN], address(goal), row[WIN] * row[CIN]
+    per_source, per_target, sx, span = cin // groups, cout // groups, row[SX], row[SPAN]
     for ky in range(row[KH]):
         line = y * row[SY] + ky * row[DY] - row[PY]
         if line < 0 or line >= row[HIN]:
             continue
         for e in range(edges[line * each], edges[(line + 1) * each]):
-            position, phase, channel = _place(row, reach, events.indices[e], line * before, inverse)
-            which, to = ky * row[SX] + phase, first + 2 * position * cout
+            position, phase, channel = _place(reach, events.indices[e], line * before, cin, inverse)
+            which, to = ky * sx + phase, first + 2 * position * cout
             if groups == 1:
                 add_row_short(to, weights + 2 * (which * cin + channel) * length, length)
             else:
-                to += 2 * (channel // (cin // groups) * (cout // groups))
-                for nth in range(row[SPAN]):
-                    tap = (which * row[SPAN] + nth) * cin + channel
+                to += 2 * (channel // per_source * per_target)
+                for nth in range(span):
+                    tap = (which * span + nth) * cin + channel
                     add_row_short(to + 2 * nth * cout, weights + 2 * tap * length, length)
 
 
@@ -121,16 +122,17 @@ def sweep_line(tables, row, y, goal, events, each):  # type: ignore[no-untyped-d
     cin, cout, length, groups = row[CIN], row[COUT], row[LENGTH], row[GROUPS]
     reach, inverse, edges = beyond(tables.reach, 2 * row[REACH]), 1.0 / row[CIN], events.edges
     before, parts = row[WIN] * row[CIN], row[SPAN] if groups > 1 else 1
+    per_source, per_target, sx = cin // groups, cout // groups, row[SX]
     for ky in range(row[KH]):
         line = y * row[SY] + ky * row[DY] - row[PY]
         if line < 0 or line >= row[HIN]:
             continue
         for e in range(edges[line * each], edges[(line + 1) * each]):
-            position, phase, channel = _place(row, reach, events.indices[e], line * before, inverse)
-            to = beyond(goal, position * cout + channel // (cin // groups) * (cout // groups) * (groups > 1))
+            position, phase, channel = _place(reach, events.indices[e], line * before, cin, inverse)
+            to = beyond(goal, position * cout + channel // per_source * per_target)
             payload = events.payloads[e] if events.loud != 1 else i32(1)
             for nth in range(parts):
-                at = row[BEGIN] + (((ky * row[SX] + phase) * parts + nth) * cin + channel) * length
+                at = row[BEGIN] + (((ky * sx + phase) * parts + nth) * cin + channel) * length
                 if row[NARROW] == 1:
                     _add_wide(beyond(to, nth * cout), beyond(tables.short, at), length, payload)
                 else:
