@@ -22,7 +22,7 @@ from neurodeploy.targets.emulator.memory import OVERHANG, SPARE, bare_inputs, ba
 from neurodeploy.targets.emulator.pointers import beyond, pointer
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
-    add_dense, add_scaled, gather_line, gathers, is_short, scatter_line, sweep_line,
+    add_dense, add_scaled, gather_line, gathers, is_short, move_line, scatter_line, sweep_line, take_line,
 )  # fmt: skip
 from neurodeploy.targets.emulator.updates import update_each, update_inside, update_uniform
 
@@ -126,34 +126,43 @@ def _clear(cells, number):  # type: ignore[no-untyped-def]
 
 
 @njit(**OPTIONS)
-def _convolve(tables, row, at, events, y, goal, memory):  # type: ignore[no-untyped-def]
-    """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare."""
+def _convolve(tables, row, at, events, y, goal, alone, memory):  # type: ignore[no-untyped-def]
+    """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare.
+
+    alone : nothing else reaches the target, so that the sums need not have been cleared.
+    """
     cells, margin, size = row[LINE] * row[COUT], row[MARGIN] * row[COUT], row[WOUT] * row[COUT]
     even = events.grain == row[CIN]
     if not is_short(row, events):
         _clear(memory.own, cells + OVERHANG)
         sweep_line(tables, row, y, memory.own, events, row[WIN] if even else 1)
+        if alone:
+            _clear(goal, size)
         add_scaled(goal, beyond(memory.own, margin), size, row[BEYOND])
         return
-    _clear(memory.line, cells + OVERHANG)
     line = beyond(memory.line, margin)
     if memory.gathered[at] == 1:
         edges = events.edges if even else beyond(memory.marks, at * memory.places)
         gather_line(tables, row, y, line, events, edges)
     else:
         scatter_line(tables, row, y, memory.line, events, row[WIN] if even else 1)
-    add_scaled(goal, line, size, row[BEYOND])
+        _clear(memory.line, margin)
+        _clear(beyond(line, size), cells - margin - size + OVERHANG)
+    if alone:
+        move_line(goal, line, size)
+    else:
+        take_line(goal, line, size, row[BEYOND])
 
 
 @njit(**OPTIONS)
-def _deliver(tables, row, at, t, line, lines, size, memory):  # type: ignore[no-untyped-def]
+def _deliver(tables, row, at, t, line, lines, size, alone, memory):  # type: ignore[no-untyped-def]
     """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each."""
     events = _waiting(tables, row, t, memory)
     if events.number == 0:
         return
     if row[KIND] == CONVOLUTION:
         for y in range(lines):
-            _convolve(tables, row, at, events, line + y, beyond(memory.sums, y * size), memory)
+            _convolve(tables, row, at, events, line + y, beyond(memory.sums, y * size), alone, memory)
     elif row[BEYOND] == 0:
         add_dense(tables, row, memory.sums, events)
     else:
@@ -188,11 +197,14 @@ def _step_piece(tables, p, nth, t, t0, out, memory):  # type: ignore[no-untyped-
     piece = lines * width
     cell = row[AT] + nth * piece
     arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[BEFORE] + nth))
-    _clear(memory.sums, piece + OVERHANG)
+    its = beyond(tables.projections, row[FIRST] * PROJECTION_COLUMNS)
+    alone = arriving > 0 and row[END] - row[FIRST] == 1 and its[KIND] == CONVOLUTION and its[BEYOND] == 0
+    if not alone:
+        _clear(memory.sums, piece + OVERHANG)
     if arriving:
         for projection in range(row[FIRST], row[END]):
             its, at = beyond(tables.projections, projection * PROJECTION_COLUMNS), projection - row[FIRST]
-            _deliver(tables, its, at * CHUNK + t - t0, t, nth * lines, lines, width, memory)
+            _deliver(tables, its, at * CHUNK + t - t0, t, nth * lines, lines, width, alone, memory)
     s, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
     peak, low, wraps, clips = _update(tables, row, cell, piece, inside, memory, s)
     extremes[0], extremes[1] = peak, low

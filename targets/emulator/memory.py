@@ -42,7 +42,7 @@ class Memory(NamedTuple):
     edges : int32, where in each list each stretch of the part's grain begins, and last where the list ends.
     edge_starts : int64 [parts], where those of a part's first list begin; those of its lists lie side by side.
     sums, own, line : sums of a population, or of a line of it, and those of one projection, int32; those of one line of
-        a convolution, int16.
+        a convolution, int16, cleared by whoever takes them.
     arriving : int64 [CHUNK], a bound of what arrives at any neuron of a population in the steps of a chunk.
     gathered : uint8 [projections of a population, CHUNK], 1 where a convolution gathers.
     marks : int32 [projections of a population, CHUNK, places], edges of positions where the grain is a line.
@@ -112,6 +112,8 @@ def memory(tables: Tables, cells: int) -> Memory:
     most = max(int(tables.populations[:, CELLS].max()), cells_of_a_line) + OVERHANG
     fan = int((tables.populations[:, END] - tables.populations[:, FIRST]).max())
     places = 1 + int((projections[:, HIN] * projections[:, WIN]).max(initial=0))
+    line = aligned(cells_of_a_line + OVERHANG, np.int16)
+    line[:] = 0
     return Memory(
         counts=counts,
         loud=np.ones_like(counts),
@@ -125,7 +127,7 @@ def memory(tables: Tables, cells: int) -> Memory:
         extremes=np.zeros((int(tables.populations[:, PIECES].sum()), 2), dtype=np.int64),
         sums=aligned(most, np.int32),
         own=aligned(most, np.int32),
-        line=aligned(cells_of_a_line + OVERHANG, np.int16),
+        line=line,
         arriving=np.zeros(CHUNK, dtype=np.int64),
         gathered=np.zeros((fan, CHUNK), dtype=np.uint8),
         marks=np.empty((fan, CHUNK, places), dtype=np.int32),

@@ -74,3 +74,19 @@ def bits_set(context, bits):  # type: ignore[no-untyped-def]
         return builder.ctpop(arguments[0])
 
     return types.int64(types.uint64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store_eight(context, start, places, offset):  # type: ignore[no-untyped-def]
+    """Store eight int32: the bytes of the uint64 ``places``, each plus an int32 offset."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.VectorType(ir.IntType(32), 8)
+        first = builder.insert_element(ir.Constant(kind, ir.Undefined), arguments[2], ir.IntType(32)(0))
+        offsets = builder.shuffle_vector(first, first, ir.Constant(kind, None))
+        bytes_ = builder.bitcast(arguments[1], ir.VectorType(ir.IntType(8), 8))
+        values = builder.add(builder.zext(bytes_, kind), offsets)
+        builder.store(values, builder.bitcast(arguments[0], kind.as_pointer()), align=4)
+        return target.get_dummy_value()
+
+    return types.void(start, types.uint64, types.int32), code

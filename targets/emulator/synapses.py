@@ -144,3 +144,24 @@ def add_scaled(goal, own, size, exponent):  # type: ignore[no-untyped-def]
     """Add sums times 2 to the power of ``exponent``, floored."""
     for i in range(size):
         goal[i] = i32(goal[i] + i32(own[i] << exponent if exponent > 0 else own[i] >> -exponent))
+
+
+@njit(**OPTIONS)
+def take_line(goal, line, size, exponent):  # type: ignore[no-untyped-def]
+    """Add a line of int16 sums, times 2 to the power of ``exponent`` and floored, and leave it cleared."""
+    if exponent == 0:
+        for i in range(size):
+            goal[i] = i32(goal[i] + line[i])
+            line[i] = np.int16(0)
+    else:
+        for i in range(size):
+            goal[i] = i32(goal[i] + i32(i32(line[i]) << exponent if exponent > 0 else i32(line[i]) >> -exponent))
+            line[i] = np.int16(0)
+
+
+@njit(**OPTIONS)
+def move_line(goal, line, size):  # type: ignore[no-untyped-def]
+    """Store a line of int16 sums and leave it cleared."""
+    for i in range(size):
+        goal[i] = i32(line[i])
+        line[i] = np.int16(0)
