@@ -13,15 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import InputError, UsageError
+from neurodeploy.events import Densified, EventInput, check_events
 from neurodeploy.graph import Graph, Input
 from neurodeploy.network import Network, Shape
 from neurodeploy.recording import Recording
 from neurodeploy.verify_network import verify_network
 
 Spikes = npt.NDArray[Any]
-Runner = Callable[[Any, Mapping[str, Spikes], Collection[str]], Recording]
+Runner = Callable[[Any, Mapping[str, Any], Collection[str]], Recording]
 
 QUANTITIES = ("s", "u", "v")
+#: Backends that take events as they are; for the others they are made dense.
+_TAKE_EVENTS = frozenset({"emulator"})
 
 
 def _emulator() -> Runner:
@@ -59,7 +62,7 @@ BACKENDS: dict[str, tuple[Callable[[], Runner], type[Network] | type[Graph]]] = 
 
 def simulate(
     network: Network | Graph,
-    spikes: Spikes | Mapping[str, Spikes],
+    spikes: Spikes | EventInput | Mapping[str, Spikes | EventInput],
     backend: str = "emulator",
     record: Collection[str] = ("s",),
 ) -> Recording:
@@ -68,7 +71,8 @@ def simulate(
     Parameters
     ----------
     network : an integer Network, or for the backend "float" a Graph.
-    spikes : integer [samples, steps, *shape]; a mapping port -> array where there are several ports.
+    spikes : integer [samples, steps, *shape], or the same as :class:`~neurodeploy.events.EventInput`; a mapping from
+        ports to either where there are several ports.
     backend : a key of :data:`BACKENDS`. All integer backends agree bit for bit.
     record : any of "s", "u", "v"; spikes are always recorded.
 
@@ -85,7 +89,9 @@ def simulate(
     if not isinstance(network, executes):
         found, way = ("a float graph", "quantize it first") if executes is Network else ("an integer network", "")
         raise UsageError(f"backend {backend}", f"does not run {found}", way or "give the float .nir it was made from")
-    checked = check_spikes(ports(network), spikes)
+    checked: Mapping[str, Spikes | EventInput] = check_spikes(ports(network), spikes)
+    if backend not in _TAKE_EVENTS:
+        checked = Densified(checked, ports(network))
     if isinstance(network, Network):
         verify_network(network)
     return load()(network, checked, tuple(record))
@@ -98,8 +104,10 @@ def ports(network: Network | Graph) -> dict[str, Shape]:
     return {name: node.shape for name, node in network.nodes.items() if isinstance(node, Input)}
 
 
-def check_spikes(shapes: Mapping[str, Shape], spikes: Spikes | Mapping[str, Spikes]) -> dict[str, Spikes]:
-    """Return the spikes by port, with every array an integer [samples, steps, *shape of the port]."""
+def check_spikes(
+    shapes: Mapping[str, Shape], spikes: Spikes | EventInput | Mapping[str, Spikes | EventInput]
+) -> dict[str, Spikes | EventInput]:
+    """Return the spikes by port: events, or an integer array [samples, steps, *shape of the port]."""
     given = {"": spikes} if not isinstance(spikes, Mapping) else dict(spikes)
     if set(given) == {""} and len(shapes) == 1:
         given = {next(iter(shapes)): given[""]}
@@ -107,7 +115,7 @@ def check_spikes(shapes: Mapping[str, Shape], spikes: Spikes | Mapping[str, Spik
         raise InputError(
             "input spikes", f"given for {_names(given)}, the network's ports are {_names(shapes)}", "name them alike"
         )
-    checked = {name: _check_port(name, shape, np.asarray(given[name])) for name, shape in shapes.items()}
+    checked = {name: _check_port(name, shape, given[name]) for name, shape in shapes.items()}
     if len({values.shape[:2] for values in checked.values()}) > 1:
         found = {name: values.shape[:2] for name, values in checked.items()}
         raise InputError("input spikes", f"ports differ in (samples, steps): {found}", "give all the same extent")
@@ -118,7 +126,10 @@ def _names(values: Collection[str]) -> str:
     return ", ".join(name or "'spikes'" for name in values)
 
 
-def _check_port(name: str, shape: Shape, values: Spikes) -> Spikes:
+def _check_port(name: str, shape: Shape, values: Spikes | EventInput) -> Spikes | EventInput:
+    if isinstance(values, EventInput):
+        return check_events(name, shape, values)
+    values = np.asarray(values)
     if values.shape[2:] != shape or values.ndim != 2 + len(shape) or 0 in values.shape:
         expected = f"[samples, steps, {', '.join(map(str, shape))}]"
         raise InputError(f"input {name!r}", f"is {list(values.shape)}, the network takes {expected}", "reshape it")

@@ -1,30 +1,14 @@
-"""What the kernel works on: as arrays for Python, and as bare pointers for the kernel itself."""
+"""What the kernel works on."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from neurodeploy.targets.emulator.columns import (
-    CELLS,
-    CHUNK,
-    COUT,
-    EDGES,
-    END,
-    FIRST,
-    HIN,
-    HISTORY,
-    LINE,
-    PIECES,
-    SIZE,
-    WIN,
-)
-from neurodeploy.targets.emulator.packing import aligned
-from neurodeploy.targets.emulator.pointers import pointer
+from neurodeploy.targets.emulator import columns as c
+from neurodeploy.targets.emulator.packing import BLOCKS, aligned
 from neurodeploy.targets.emulator.program import Tables
-from neurodeploy.targets.emulator.rows import BLOCKS, OPTIONS
 
 #: Entries between a part's lists of events: without them lists of a power of two would compete for places in the cache.
 SPARE = 80
@@ -104,16 +88,10 @@ class Inputs(NamedTuple):
 
 def memory(tables: Tables, cells: int) -> Memory:
     """Return memory for one network; ``cells`` is the number of its neurons."""
-    history, projections = tables.parts[:, HISTORY], tables.projections
-    lists, slots = (tables.parts[:, SIZE] + SPARE) * history, int(history.max())
-    edges = tables.parts[:, EDGES] * history
+    history = tables.parts[:, c.HISTORY]
+    lists, slots = (tables.parts[:, c.SIZE] + SPARE) * history, int(history.max())
+    edges = tables.parts[:, c.EDGES] * history
     counts = np.zeros((len(lists), slots), dtype=np.int64)
-    cells_of_a_line = int((projections[:, LINE] * projections[:, COUT]).max(initial=0))
-    most = max(int(tables.populations[:, CELLS].max()), cells_of_a_line) + OVERHANG
-    fan = int((tables.populations[:, END] - tables.populations[:, FIRST]).max())
-    places = 1 + int((projections[:, HIN] * projections[:, WIN]).max(initial=0))
-    line = aligned(cells_of_a_line + OVERHANG, np.int16)
-    line[:] = 0
     return Memory(
         counts=counts,
         loud=np.ones_like(counts),
@@ -124,70 +102,36 @@ def memory(tables: Tables, cells: int) -> Memory:
         edge_starts=np.cumsum(edges) - edges,
         u=aligned(cells, np.int32),
         v=aligned(cells, np.int32),
-        extremes=np.zeros((int(tables.populations[:, PIECES].sum()), 2), dtype=np.int64),
-        sums=aligned(most, np.int32),
-        own=aligned(most, np.int32),
-        line=line,
-        arriving=np.zeros(CHUNK, dtype=np.int64),
-        gathered=np.zeros((fan, CHUNK), dtype=np.uint8),
-        marks=np.empty((fan, CHUNK, places), dtype=np.int32),
+        extremes=np.zeros((int(tables.populations[:, c.PIECES].sum()), 2), dtype=np.int64),
         slots=slots,
-        places=places,
+        places=_places(tables),
+        **_scratch(tables),
     )
 
 
-@njit(**OPTIONS)
-def bare_tables(tables):  # type: ignore[no-untyped-def]
-    """Return tables of pointers."""
-    return Tables(
-        pointer(tables.parts),
-        pointer(tables.populations),
-        pointer(tables.projections),
-        pointer(tables.reach),
-        pointer(tables.packed),
-        pointer(tables.short),
-        pointer(tables.wide),
-        pointer(tables.threshold),
-        pointer(tables.keep_current),
-        pointer(tables.keep_voltage),
-        pointer(tables.bias),
-    )
+def _scratch(tables: Tables) -> dict[str, Any]:
+    """Return the fields of :class:`Memory` that say nothing once a population's step is over."""
+    projections = tables.projections
+    line_cells = int((projections[:, c.LINE] * projections[:, c.COUT]).max(initial=0))
+    most = max(int(tables.populations[:, c.CELLS].max()), line_cells) + OVERHANG
+    fan = int((tables.populations[:, c.END] - tables.populations[:, c.FIRST]).max())
+    line = aligned(line_cells + OVERHANG, np.int16)
+    line[:] = 0
+    return {
+        "sums": aligned(most, np.int32),
+        "own": aligned(most, np.int32),
+        "line": line,
+        "arriving": np.zeros(c.CHUNK, dtype=np.int64),
+        "gathered": np.zeros((fan, c.CHUNK), dtype=np.uint8),
+        "marks": np.empty((fan, c.CHUNK, _places(tables)), dtype=np.int32),
+    }
 
 
-@njit(**OPTIONS)
-def bare_memory(memory):  # type: ignore[no-untyped-def]
-    """Return memory of pointers."""
-    return Memory(
-        pointer(memory.counts),
-        pointer(memory.loud),
-        pointer(memory.indices),
-        pointer(memory.payloads),
-        pointer(memory.starts),
-        pointer(memory.edges),
-        pointer(memory.edge_starts),
-        pointer(memory.u),
-        pointer(memory.v),
-        pointer(memory.extremes),
-        pointer(memory.sums),
-        pointer(memory.own),
-        pointer(memory.line),
-        pointer(memory.arriving),
-        pointer(memory.gathered),
-        pointer(memory.marks),
-        memory.slots,
-        memory.places,
-    )
+def with_scratch(shared: Memory, tables: Tables) -> Memory:
+    """Return memory that shares all but what a thread scribbles on."""
+    return shared._replace(**_scratch(tables))
 
 
-@njit(**OPTIONS)
-def bare_inputs(inputs):  # type: ignore[no-untyped-def]
-    """Return inputs of pointers."""
-    first, indices, payloads = pointer(inputs.first), pointer(inputs.indices), pointer(inputs.payloads)
-    return Inputs(pointer(inputs.dense), first, indices, payloads, inputs.cells, inputs.width)
-
-
-@njit(**OPTIONS)
-def bare_outputs(outputs):  # type: ignore[no-untyped-def]
-    """Return outputs of pointers."""
-    u, v, found = pointer(outputs.u), pointer(outputs.v), pointer(outputs.found)
-    return Outputs(pointer(outputs.s), u, v, found, outputs.keeps_u, outputs.keeps_v)
+def _places(tables: Tables) -> int:
+    """Return room for the edges of the positions of any convolution's source."""
+    return 1 + int((tables.projections[:, c.HIN] * tables.projections[:, c.WIN]).max(initial=0))

@@ -54,7 +54,7 @@ def shorten(rows: Int32) -> Words:
 
 
 def aligned(size: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return an array that begins with a cache line, not cleared: vectors that straddle two lines take twice as long."""
+    """Return an array, not cleared, that begins with a cache line: vectors across two lines take twice as long."""
     length = size * np.dtype(kind).itemsize
     memory = np.empty(length + _CACHE_LINE, dtype=np.uint8)
     start = -memory.ctypes.data % _CACHE_LINE

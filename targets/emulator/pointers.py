@@ -1,7 +1,7 @@
 """Bare pointers for the kernel: ``p[i]`` reads or writes without bounds, sign or reference count.
 
-An array handed to a compiled function is counted in and out, two locked instructions that outweigh the spikes of a small
-row; and each index might be negative, which costs a branch. Whoever makes a pointer keeps its array alive.
+An array handed to a compiled function is counted in and out, two locked instructions that outweigh the spikes of a
+small row; and each index might be negative, which costs a branch. Whoever makes a pointer keeps its array alive.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def pointer(context, array):  # type: ignore[no-untyped-def]
+@intrinsic
+def pointer(context, array):
     """Return a pointer to the first element of a contiguous array."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -24,8 +24,8 @@ def pointer(context, array):  # type: ignore[no-untyped-def]
     return types.CPointer(array.dtype)(array), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def beyond(context, start, number):  # type: ignore[no-untyped-def]
+@intrinsic
+def beyond(context, start, number):
     """Return the pointer ``number`` elements further on."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -34,8 +34,8 @@ def beyond(context, start, number):  # type: ignore[no-untyped-def]
     return start(start, types.intp), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def address(context, start):  # type: ignore[no-untyped-def]
+@intrinsic
+def address(context, start):
     """Return a pointer as a number."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -44,8 +44,8 @@ def address(context, start):  # type: ignore[no-untyped-def]
     return types.intp(start), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def nonzero(context, start):  # type: ignore[no-untyped-def]
+@intrinsic
+def nonzero(context, start):
     """Return which of the 64 elements from a pointer on are not 0, the first as the lowest bit of a uint64."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -56,8 +56,8 @@ def nonzero(context, start):  # type: ignore[no-untyped-def]
     return types.uint64(start), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def lowest(context, bits):  # type: ignore[no-untyped-def]
+@intrinsic
+def lowest(context, bits):
     """Return the place of the lowest bit that is set in a uint64 other than 0."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -66,8 +66,8 @@ def lowest(context, bits):  # type: ignore[no-untyped-def]
     return types.int64(types.uint64), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def bits_set(context, bits):  # type: ignore[no-untyped-def]
+@intrinsic
+def bits_set(context, bits):
     """Return how many bits are set in a uint64."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -76,8 +76,8 @@ def bits_set(context, bits):  # type: ignore[no-untyped-def]
     return types.int64(types.uint64), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def store_eight(context, start, places, offset):  # type: ignore[no-untyped-def]
+@intrinsic
+def store_eight(context, start, places, offset):
     """Store eight int32: the bytes of the uint64 ``places``, each plus an int32 offset."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -16,19 +16,7 @@ import numpy.typing as npt
 
 from neurodeploy.fixedpoint import DECAY_ONE, INPUT_LIMIT, STATE_SHIFT
 from neurodeploy.network import Convolution, Network, Population, Port, Projection
-from neurodeploy.targets.emulator.columns import (
-    CHUNK,
-    CIN,
-    CONVOLUTION,
-    DENSE,
-    HEIGHT,
-    PART_COLUMNS,
-    PIECE,
-    PIECES,
-    POPULATION_COLUMNS,
-    PROJECTION_COLUMNS,
-    SHORT,
-)
+from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.packing import (
     Sweep,
     channel_last,
@@ -53,21 +41,17 @@ _PROGRAMS: weakref.WeakKeyDictionary[Network, Program] = weakref.WeakKeyDictiona
 
 
 class Tables(NamedTuple):
-    """What the kernel reads; every row belongs to a part (ports first, then populations) or a projection.
+    """What the kernel reads.
 
-    parts [parts, 8]: size, offset among the cells of its kind, slots of event history (a power of two), extents C, H, W,
-    which are 1, 1, size for a part of another shape, and for the source of a convolution after how many cells (those of
-    a position or of a line) the kernel notes where in its list of events it is, and how many such notes that makes.
-    populations [populations, 13] in running order: part, cell offset, size, uniform (0 or 1), first projection, end, the
-    shift from a sum of weights to state units, the pieces in which it is updated, how many pieces precede, lines of a piece and cells of a line, until which population (exclusive) those
-    follow that must be run step by step together with it, and whether there are such or it feeds itself (0 or 1).
-    projections [projections, 31]: kind, source part, lag, exponent beyond that shift, where its rows begin, in ``packed``
-    (dense) or ``short`` (convolution) where narrow is 1 and in ``wide`` where it is 0, narrow, cells of a row, rows, the largest |weight|, the largest sum of |weight| at one target
-    cell; and for a convolution source C, H, W, target C, H, W, kernel, stride and padding as (H, W) pairs, dilation
-    along H, groups, the three numbers of its :class:`~neurodeploy.targets.emulator.packing.Sweep`, where it begins in
-    ``reach``, and where its packed rows tap by tap begin, -1 where it has none, their cells and number.
-    reach : ``sweep_starts`` of all convolutions, one after another.
-    The names are in :mod:`neurodeploy.targets.emulator.columns`.
+    parts, populations, projections : int64 [rows, columns] with the columns of
+        :mod:`neurodeploy.targets.emulator.columns`. Parts are the ports, then the populations in running order;
+        projections stand together by target.
+    reach : int64 [source columns, 2], ``sweep_starts`` of all convolutions, one after another.
+    packed : packed rows of int8 weights, of dense projections and of convolutions tap by tap.
+    short : rows of int16 weights, of convolutions.
+    wide : rows of all other weights.
+    threshold, keep_current, keep_voltage, bias : by cell; thresholds and biases in state units, decays as what is kept
+        of 4096.
     """
 
     parts: Int64
@@ -124,15 +108,15 @@ def compile_network(network: Network) -> Program:
             rows.add(network, projection, head, halved)
         row, shift = index[population.name], STATE_SHIFT + exponent + halved
         span = (first, len(rows.projections))
-        pieces, before = _pieces(population, incoming), sum(one[PIECES] for one in populations)
+        pieces, before = _pieces(population, incoming), sum(one[c.PIECES] for one in populations)
         part = (row, part_rows[row][1], population.size, int(_uniform(population)))
-        height = part_rows[row][HEIGHT]
+        height = part_rows[row][c.HEIGHT]
         lines = (height // pieces, population.size // height)
         populations.append((*part, *span, shift, pieces, before, *lines, *loop))
     bound = max((_input_bound(network, p) for p in network.populations), default=0)
     tables = Tables(
-        parts=np.array(part_rows, dtype=np.int64).reshape(-1, PART_COLUMNS),
-        populations=np.array(populations, dtype=np.int64).reshape(-1, POPULATION_COLUMNS),
+        parts=np.array(part_rows, dtype=np.int64).reshape(-1, c.PART_COLUMNS),
+        populations=np.array(populations, dtype=np.int64).reshape(-1, c.POPULATION_COLUMNS),
         **rows.arrays(),
         **_neuron_tables(network),
     )
@@ -152,7 +136,7 @@ def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[t
     for part in parts:
         size = int(np.prod(part.shape))
         lag = max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
-        history = 1 << (CHUNK + lag - 1).bit_length()
+        history = 1 << (2 * c.CHUNK + lag - 1).bit_length()  # a stage may be a chunk ahead of the next one
         extents = part.shape if len(part.shape) == 3 else (1, 1, size)
         grain = _grain(network, part)
         edges = size // grain + 1 if grain else 0
@@ -171,7 +155,7 @@ def _pieces(population: Population, incoming: list[Projection]) -> int:
     if len(population.shape) != 3 or not all(isinstance(p.connection, Convolution) for p in incoming):
         return 1
     height, line = population.shape[1], population.size // population.shape[1]
-    return next(n for n in range(1, height + 1) if height % n == 0 and (n == height or height // n * line <= PIECE))
+    return next(n for n in range(1, height + 1) if height % n == 0 and (n == height or height // n * line <= c.PIECE))
 
 
 def _loops(network: Network) -> list[tuple[int, int]]:
@@ -218,16 +202,16 @@ class _Rows:
         source, target = (network.by_name[name].shape for name in (projection.source, projection.target))
         if not isinstance(connection, Convolution):
             rows = self._rows(dense_rows(weight, source, target), np.int8)
-            self.projections.append([DENSE, *head, *rows, *bounds, *[0] * (PROJECTION_COLUMNS - CIN)])
+            self.projections.append([c.DENSE, *head, *rows, *bounds, *[0] * (c.PROJECTION_COLUMNS - c.CIN)])
             return
         (kernel, stride, padding, dilation), groups = _axes(connection), connection.groups
         sweep = Sweep.along(source[2], target[2], kernel[1], stride[1], padding[1], dilation[1])
         rows = self._rows(sweep_rows(weight, sweep, stride[1], dilation[1], groups), np.int16)
-        alone = groups == 1 == dilation[1] and bounds[1] <= SHORT and fits(weight, np.int8)
+        alone = groups == 1 == dilation[1] and bounds[1] <= c.SHORT and fits(weight, np.int8)
         taps = self._rows(tap_rows(weight), np.int8) if alone else (-1, 0, 0, 0)
         geometry = [*source, *target, *kernel, *stride, *padding, dilation[0], groups]
         extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.reach)), taps[0], *taps[2:]]
-        self.projections.append([CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])
+        self.projections.append([c.CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])
         self.reach.append(sweep_starts(source[2], sweep, stride[1], padding[1]))
 
     def _rows(self, rows: Int32, kind: type[np.int8] | type[np.int16]) -> tuple[int, int, int, int]:
@@ -244,7 +228,7 @@ class _Rows:
     def arrays(self) -> dict[str, Any]:
         """Return the arrays of :class:`Tables` that describe projections."""
         return {
-            "projections": np.array(self.projections, dtype=np.int64).reshape(-1, PROJECTION_COLUMNS),
+            "projections": np.array(self.projections, dtype=np.int64).reshape(-1, c.PROJECTION_COLUMNS),
             "reach": np.concatenate([*self.reach, np.zeros((0, 2), np.int64)]),
             "packed": joined(self.packed, np.int16),
             "short": joined(self.short, np.int16),
@@ -279,7 +263,7 @@ def _input_bound(network: Network, population: Population) -> int:
     return total
 
 
-def _neuron_tables(network: Network) -> dict[str, Int32]:
+def _neuron_tables(network: Network) -> dict[str, Any]:
     """Return per-cell parameters in running order; threshold and bias in state units, decays as what is kept."""
     columns: dict[str, list[Int32]] = {"threshold": [], "keep_current": [], "keep_voltage": [], "bias": []}
     for population in network.order:

@@ -1,4 +1,4 @@
-"""The default backend: the event-driven kernel, samples spread over threads; the golden model where it must be."""
+"""The default backend: the event-driven kernel on all processors; the golden model where it must be."""
 
 from __future__ import annotations
 
@@ -12,65 +12,89 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neurodeploy.events import Densified, EventInput
 from neurodeploy.network import Network
 from neurodeploy.recording import Recording
-from neurodeploy.targets.emulator import golden
+from neurodeploy.targets.emulator import golden, kernel
+from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs, loudest, part
+from neurodeploy.targets.emulator.memory import Inputs, Memory, Outputs, memory
 from neurodeploy.targets.emulator.program import Program, compiled
+from neurodeploy.targets.emulator.stages import run_sample
 
-Spikes = npt.NDArray[np.integer[Any]]
+Counts = npt.NDArray[np.int64]
 
 
-def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] = ("s",)) -> Recording:
+def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Collection[str] = ("s",)) -> Recording:
     """Simulate ``network`` bit-exactly; parameters as in :func:`neurodeploy.targets.emulator.golden.run`.
 
-    Payloads so large that a 32-bit sum could overflow go through the golden model instead.
+    Ports may be given as events. Payloads so large that a 32-bit sum could overflow go through the golden model.
     """
-    program = compiled(network)
-    inputs = _inputs(network, spikes)
-    if _largest(inputs, program.exact_payload) > program.exact_payload:
-        return golden.run(network, spikes, record)
-    samples, steps = inputs.shape[:2]
+    program, dense = compiled(network), Densified(spikes, {port.name: port.shape for port in network.ports})
+    events = {name: values for name, values in spikes.items() if isinstance(values, EventInput)}
+    every = len(events) == len(spikes)
+    inputs = event_inputs(network, program, events) if every else dense_inputs(network, dense)
+    if loudest(inputs, program.exact_payload) > program.exact_payload:
+        return golden.run(network, dense, record)
+    samples, steps = inputs.first.shape[:2]
     cells = program.population_cells
-    out_s = np.empty((samples, steps, cells), dtype=np.uint8)
-    out_u = np.empty((samples, steps, cells if "u" in record else 0), dtype=np.int32)
-    out_v = np.empty((samples, steps, cells if "v" in record else 0), dtype=np.int32)
-
-    def work(part: slice) -> npt.NDArray[np.int64]:
-        return _run_part(program, inputs[part], (out_s[part], out_u[part], out_v[part]))
-
-    with ThreadPoolExecutor(threads()) as pool:
-        counts = list(pool.map(work, _chunks(samples, threads())))
-    wraps, clips = np.sum(counts, axis=0).T
-    names = [population.name for population in network.order]
+    outputs = Outputs(
+        s=np.empty((samples, steps, cells), dtype=np.uint8),
+        u=np.empty((samples, steps, cells if "u" in record else 0), dtype=np.int32),
+        v=np.empty((samples, steps, cells if "v" in record else 0), dtype=np.int32),
+        found=np.zeros((len(program.cells), 2), dtype=np.int64),
+        keeps_u="u" in record,
+        keeps_v="v" in record,
+    )
+    found = dict(zip(program.cells, _run(program, inputs, outputs).tolist(), strict=True))
     return Recording(
         samples=samples,
         steps=steps,
-        spikes=_by_population(network, program, out_s),
+        spikes=_by_population(network, program, outputs.s),
         outputs=network.outputs,
         backend="emulator",
         versions={"numpy": np.__version__, "numba": version("numba")},
-        u=_by_population(network, program, out_u) if "u" in record else {},
-        v=_by_population(network, program, out_v) if "v" in record else {},
-        inputs=dict(spikes),
-        wraps={name: int(count) for name, count in zip(names, wraps, strict=True)},
-        clips={name: int(count) for name, count in zip(names, clips, strict=True)},
+        u=_by_population(network, program, outputs.u) if "u" in record else {},
+        v=_by_population(network, program, outputs.v) if "v" in record else {},
+        inputs=dense,
+        wraps={name: wraps for name, (wraps, _) in found.items()},
+        clips={name: clips for name, (_, clips) in found.items()},
     )
 
 
-def _run_part(program: Program, inputs: Spikes, out: tuple[npt.NDArray[Any], ...]) -> npt.NDArray[np.int64]:
-    """Run some of the samples on this thread; return wraps and clips, int64 [populations in running order, 2]."""
-    from neurodeploy.targets.emulator import kernel, memory
+def _run(program: Program, inputs: Inputs, outputs: Outputs) -> Counts:
+    """Run all samples; return wraps and clips of each population in running order, int64 [populations, 2].
 
-    none, found = np.zeros(0, dtype=np.int32), np.zeros((len(program.cells), 2), dtype=np.int64)
-    given = memory.Inputs(inputs, np.zeros(0, dtype=np.int64), none, none, cells=inputs.shape[2], width=0)
+    Samples are spread over threads; where there are fewer of them than threads, threads share each.
+    """
+    samples, workers = len(outputs.s), threads()
+    if samples < workers:
+        own = _borrow(program)
+        for sample in range(samples):
+            run_sample(program.tables, own, inputs, outputs, sample, workers)
+        program.spare.append(own)
+        return np.asarray(outputs.found)
+
+    def work(few: slice) -> Counts:
+        found: Counts = np.zeros_like(outputs.found)
+        some = outputs._replace(s=outputs.s[few], u=outputs.u[few], v=outputs.v[few], found=found)
+        own = _borrow(program)
+        kernel.run_samples(program.tables, own, part(inputs, few), some)
+        program.spare.append(own)
+        return found
+
+    if workers == 1:
+        return work(slice(None))
+    with ThreadPoolExecutor(workers) as pool:
+        return np.asarray(sum(pool.map(work, _chunks(samples, workers))))
+
+
+def _borrow(program: Program) -> Memory:
+    """Return memory that no other thread uses; who has done with it puts it among the spare."""
     try:
-        own = program.spare.pop()
+        own: Memory = program.spare.pop()
     except IndexError:
-        own = memory.memory(program.tables, program.population_cells)
-    wanted = memory.Outputs(*out, found, keeps_u=out[1].size > 0, keeps_v=out[2].size > 0)
-    kernel.run_samples(program.tables, own, given, wanted)
-    program.spare.append(own)
-    return found
+        return memory(program.tables, program.population_cells)
+    return own
 
 
 def threads() -> int:
@@ -82,22 +106,6 @@ def _chunks(samples: int, workers: int) -> list[slice]:
     """Cut the samples into contiguous pieces, a few per worker so that uneven ones even out."""
     edges = np.linspace(0, samples, min(samples, 4 * workers) + 1).astype(int)
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
-
-
-def _inputs(network: Network, spikes: Mapping[str, Spikes]) -> Spikes:
-    """Return all ports side by side, uint8 or int32 [samples, steps, cells] in torch order."""
-    flat = [spikes[port.name].reshape(*spikes[port.name].shape[:2], -1) for port in network.ports]
-    joined = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=2)
-    if joined.dtype == np.uint8:
-        return np.ascontiguousarray(joined)
-    low, high = np.iinfo(np.int32).min, np.iinfo(np.int32).max
-    return np.ascontiguousarray(joined.clip(low, high), dtype=np.int32)
-
-
-def _largest(inputs: Spikes, enough: int) -> int:
-    """Return a bound of the payloads, at least 1; exact only where the type alone does not show it is small enough."""
-    by_type = np.iinfo(inputs.dtype).max
-    return by_type if by_type <= enough else max(1, abs(int(inputs.min())), abs(int(inputs.max())))
 
 
 def _by_population(network: Network, program: Program, values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:

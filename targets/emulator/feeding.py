@@ -1,0 +1,64 @@
+"""Brings what enters a network into the arrays that the kernel reads, without a pass over zeros where it can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neurodeploy.events import EventInput
+from neurodeploy.network import Network
+from neurodeploy.targets.emulator.memory import Inputs
+from neurodeploy.targets.emulator.program import Program
+
+Spikes = npt.NDArray[np.integer[Any]]
+
+#: Payloads are cut to this; far smaller ones already go through the golden model.
+_MOST = int(np.iinfo(np.int32).max)
+
+
+def dense_inputs(network: Network, spikes: Mapping[str, Spikes]) -> Inputs:
+    """Return arrays [samples, steps, *shape of the port] as they are, ports side by side."""
+    flat = [spikes[port.name].reshape(*spikes[port.name].shape[:2], -1) for port in network.ports]
+    joined = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=2)
+    if joined.dtype != np.uint8:
+        joined = joined.clip(-_MOST, _MOST).astype(np.int32)
+    none = np.zeros(0, dtype=np.int32)
+    first = np.zeros((*joined.shape[:2], 1), dtype=np.int64)
+    return Inputs(np.ascontiguousarray(joined), first, none, none, cells=joined.shape[2], width=1)
+
+
+def event_inputs(network: Network, program: Program, events: Mapping[str, EventInput]) -> Inputs:
+    """Return the events of all ports in internal order, sorted by step, port and cell."""
+    ports, sizes = len(network.ports), [int(np.prod(port.shape)) for port in network.ports]
+    samples, steps = next(iter(events.values())).shape
+    keys, payloads = [], []
+    for nth, (port, perm) in enumerate(zip(network.ports, np.split(program.perm, np.cumsum(sizes)[:-1]), strict=True)):
+        given = events[port.name]
+        keys.append((given.step_numbers() * ports + nth) * max(sizes) + perm[given.index])
+        payloads.append(given.payloads().clip(-_MOST, _MOST).astype(np.int32))
+    key, payload = np.concatenate(keys), np.concatenate(payloads)
+    if (key[1:] < key[:-1]).any():
+        order = np.argsort(key)
+        key, payload = key[order], payload[order]
+    where, index = np.divmod(key, max(sizes))
+    edges = np.zeros(samples * steps * ports + 1, dtype=np.int64)
+    np.cumsum(np.bincount(where, minlength=samples * steps * ports), out=edges[1:])
+    first = np.lib.stride_tricks.sliding_window_view(edges, ports + 1)[::ports].reshape(samples, steps, ports + 1)
+    none = np.zeros((samples, steps, 0), dtype=np.uint8)
+    return Inputs(none, np.ascontiguousarray(first), index.astype(np.int32), payload, cells=0, width=ports + 1)
+
+
+def part(inputs: Inputs, samples: slice) -> Inputs:
+    """Return what enters in some of the samples."""
+    return inputs._replace(dense=inputs.dense[samples], first=inputs.first[samples])
+
+
+def loudest(inputs: Inputs, enough: int) -> int:
+    """Return a bound of the payloads, exact only where their type does not show that it is at most ``enough``."""
+    values = inputs.dense if inputs.cells else inputs.payloads
+    if values.size == 0 or np.iinfo(values.dtype).max <= enough:
+        return 0
+    return max(abs(int(values.min())), abs(int(values.max())))
