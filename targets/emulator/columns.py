@@ -6,8 +6,8 @@
 SIZE, OFFSET, HISTORY, CHANNELS, HEIGHT, WIDTH, GRAIN, EDGES = range(8)
 PART_COLUMNS = 8
 
-# Populations: part, first cell, cells, whether all neurons share their parameters, projections from FIRST to before END,
-# the shift from a sum of weights to state units, the pieces it is updated in, how many pieces precede, lines of a
+# Populations: part, first cell, cells, whether all neurons share their parameters, projections from FIRST to before
+# END, the shift from a sum of weights to state units, the pieces it is updated in, how many pieces precede, lines of a
 # piece, cells of a line; before which population those end that a loop ties to it, and whether one does.
 PART, AT, CELLS, UNIFORM, FIRST, END, SHIFT, PIECES, BEFORE, LINES, LINE_CELLS, UNTIL, LOOPS = range(13)
 POPULATION_COLUMNS = 13

@@ -6,9 +6,9 @@ import itertools
 import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +19,7 @@ from neurodeploy.targets.emulator import golden, kernel
 from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs, loudest, part
 from neurodeploy.targets.emulator.memory import Inputs, Memory, Outputs, memory
 from neurodeploy.targets.emulator.program import Program, compiled
-from neurodeploy.targets.emulator.stages import run_sample
+from neurodeploy.targets.emulator.stages import STAGED, run_sample
 
 Counts = npt.NDArray[np.int64]
 
@@ -52,7 +52,7 @@ def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Col
         spikes=_by_population(network, program, outputs.s),
         outputs=network.outputs,
         backend="emulator",
-        versions={"numpy": np.__version__, "numba": version("numba")},
+        versions={"numpy": np.__version__, "numba": numba.__version__},
         u=_by_population(network, program, outputs.u) if "u" in record else {},
         v=_by_population(network, program, outputs.v) if "v" in record else {},
         inputs=dense,
@@ -67,7 +67,7 @@ def _run(program: Program, inputs: Inputs, outputs: Outputs) -> Counts:
     Samples are spread over threads; where there are fewer of them than threads, threads share each.
     """
     samples, workers = len(outputs.s), threads()
-    if samples < workers:
+    if samples < workers and outputs.s[0].size >= STAGED:
         own = _borrow(program)
         for sample in range(samples):
             run_sample(program.tables, own, inputs, outputs, sample, workers)
@@ -82,9 +82,9 @@ def _run(program: Program, inputs: Inputs, outputs: Outputs) -> Counts:
         program.spare.append(own)
         return found
 
-    if workers == 1:
+    if workers == 1 or samples == 1:
         return work(slice(None))
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(min(workers, samples)) as pool:
         return np.asarray(sum(pool.map(work, _chunks(samples, workers))))
 
 

@@ -21,8 +21,9 @@ from neurodeploy.targets.emulator.program import Tables
 
 Span = tuple[int, int]
 
-#: Seconds of work from which threads that wait for each other pay.
-_WORTH = 2e-3
+#: Neuron updates from which it is worth to look for stages, and seconds of work from which threads that wait for each
+#: other pay.
+STAGED, _WORTH = 2_000_000, 4e-3
 #: How many chunks a stage may be ahead of the next one; the lists of events have room for no more.
 _AHEAD = 2
 
