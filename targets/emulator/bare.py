@@ -7,10 +7,9 @@ from numba import njit
 from neurodeploy.targets.emulator.memory import Inputs, Memory, Outputs
 from neurodeploy.targets.emulator.pointers import pointer
 from neurodeploy.targets.emulator.program import Tables
-from neurodeploy.targets.emulator.rows import OPTIONS
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def bare_tables(tables):
     """Return tables of pointers."""
     return Tables(
@@ -28,7 +27,7 @@ def bare_tables(tables):
     )
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def bare_memory(memory):
     """Return memory of pointers."""
     return Memory(
@@ -53,14 +52,15 @@ def bare_memory(memory):
     )
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def bare_inputs(inputs):
     """Return inputs of pointers."""
-    first, indices, payloads = pointer(inputs.first), pointer(inputs.indices), pointer(inputs.payloads)
-    return Inputs(pointer(inputs.dense), first, indices, payloads, inputs.cells, inputs.width)
+    dense, wide, first = pointer(inputs.dense), pointer(inputs.wide), pointer(inputs.first)
+    indices, payloads = pointer(inputs.indices), pointer(inputs.payloads)
+    return Inputs(inputs.form, dense, wide, first, indices, payloads, inputs.cells, inputs.width)
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def bare_outputs(outputs):
     """Return outputs of pointers."""
     u, v, found = pointer(outputs.u), pointer(outputs.v), pointer(outputs.found)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from neurodeploy.events import EventInput
 from neurodeploy.network import Network
-from neurodeploy.targets.emulator.memory import Inputs
+from neurodeploy.targets.emulator.memory import BYTES, EVENTS, INTS, Inputs
 from neurodeploy.targets.emulator.program import Program
 
 Spikes = npt.NDArray[np.integer[Any]]
@@ -23,11 +23,12 @@ def dense_inputs(network: Network, spikes: Mapping[str, Spikes]) -> Inputs:
     """Return arrays [samples, steps, *shape of the port] as they are, ports side by side."""
     flat = [spikes[port.name].reshape(*spikes[port.name].shape[:2], -1) for port in network.ports]
     joined = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=2)
-    if joined.dtype != np.uint8:
-        joined = joined.clip(-_MOST, _MOST).astype(np.int32)
-    none = np.zeros(0, dtype=np.int32)
-    first = np.zeros((*joined.shape[:2], 1), dtype=np.int64)
-    return Inputs(np.ascontiguousarray(joined), first, none, none, cells=joined.shape[2], width=1)
+    joined = np.ascontiguousarray(joined if joined.dtype == np.uint8 else joined.clip(-_MOST, _MOST).astype(np.int32))
+    forms = {BYTES: np.zeros((*joined.shape[:2], 0), np.uint8), INTS: np.zeros((*joined.shape[:2], 0), np.int32)}
+    form = BYTES if joined.dtype == np.uint8 else INTS
+    forms[form] = joined
+    none, first = np.zeros(0, dtype=np.int32), np.zeros((*joined.shape[:2], 1), dtype=np.int64)
+    return Inputs(form, forms[BYTES], forms[INTS], first, none, none, cells=joined.shape[2])
 
 
 def event_inputs(network: Network, program: Program, events: Mapping[str, EventInput]) -> Inputs:
@@ -47,18 +48,13 @@ def event_inputs(network: Network, program: Program, events: Mapping[str, EventI
     edges = np.zeros(samples * steps * ports + 1, dtype=np.int64)
     np.cumsum(np.bincount(where, minlength=samples * steps * ports), out=edges[1:])
     first = np.lib.stride_tricks.sliding_window_view(edges, ports + 1)[::ports].reshape(samples, steps, ports + 1)
-    none = np.zeros((samples, steps, 0), dtype=np.uint8)
-    return Inputs(none, np.ascontiguousarray(first), index.astype(np.int32), payload, cells=0, width=ports + 1)
-
-
-def part(inputs: Inputs, samples: slice) -> Inputs:
-    """Return what enters in some of the samples."""
-    return inputs._replace(dense=inputs.dense[samples], first=inputs.first[samples])
+    none = (np.zeros((samples, steps, 0), np.uint8), np.zeros((samples, steps, 0), np.int32))
+    return Inputs(EVENTS, *none, np.ascontiguousarray(first), index.astype(np.int32), payload, width=ports + 1)
 
 
 def loudest(inputs: Inputs, enough: int) -> int:
     """Return a bound of the payloads, exact only where their type does not show that it is at most ``enough``."""
-    values = inputs.dense if inputs.cells else inputs.payloads
+    values = (inputs.dense, inputs.wide, inputs.payloads)[inputs.form]
     if values.size == 0 or np.iinfo(values.dtype).max <= enough:
         return 0
     return max(abs(int(values.min())), abs(int(values.max())))

@@ -7,7 +7,9 @@ every step.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numba import njit
@@ -15,7 +17,7 @@ from numba import njit
 from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.bare import bare_inputs, bare_memory, bare_outputs, bare_tables
 from neurodeploy.targets.emulator.listing import copy_events, list_fired, list_port, mark_edges
-from neurodeploy.targets.emulator.memory import OVERHANG, SPARE
+from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
 from neurodeploy.targets.emulator.pointers import beyond
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
@@ -58,7 +60,7 @@ class Sample(NamedTuple):
     cells: int
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _update(tables, row, at, size, inside, memory, s):
     """Update ``size`` neurons of a population from cell ``at`` on; return their extremes, wraps and clips."""
     a, u, v, shift = memory.sums, beyond(memory.u, at), beyond(memory.v, at), row[c.SHIFT]
@@ -72,7 +74,7 @@ def _update(tables, row, at, size, inside, memory, s):
     return update_uniform(a, u, v, s, size, shift, kept_u, kept_v, threshold[0], bias[0])
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _stays_inside(tables, row, extremes, arriving):
     """Return whether sums of at most ``arriving`` can neither wrap nor saturate a neuron of the population.
 
@@ -87,7 +89,7 @@ def _stays_inside(tables, row, extremes, arriving):
     return u <= _LIMIT and threshold + u + bias <= _LIMIT and (extremes[1] * keep_v >> 12) + u - bias <= _LIMIT
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _list(tables, part, t, memory):
     """Return which list holds what a part sends in step t, where it begins, and a pointer to its edges."""
     row = beyond(tables.parts, part * c.PART_COLUMNS)
@@ -96,7 +98,7 @@ def _list(tables, part, t, memory):
     return part * memory.slots + slot, memory.starts[part] + slot * (row[c.SIZE] + SPARE), edges
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _waiting(tables, row, t, memory):
     """Return the events that reach a projection in step t."""
     earlier, source = t - row[c.LAG], row[c.SOURCE]
@@ -105,7 +107,7 @@ def _waiting(tables, row, t, memory):
     return Events(number, memory.loud[at], beyond(memory.indices, begin), beyond(memory.payloads, begin), edges, grain)
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _prepare(row, nth, step, events, memory):
     """Return a bound of what a projection's events add to a neuron; for a convolution choose the way.
 
@@ -123,13 +125,13 @@ def _prepare(row, nth, step, events, memory):
     return bound << row[c.BEYOND] if row[c.BEYOND] >= 0 else (bound >> -row[c.BEYOND]) + 1
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _clear(cells, number):
     for i in range(number):
         cells[i] = 0
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _convolve(tables, row, at, events, y, goal, alone, memory):
     """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare.
 
@@ -158,7 +160,7 @@ def _convolve(tables, row, at, events, y, goal, alone, memory):
         take_line(goal, line, size, row[c.BEYOND])
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _deliver(tables, row, at, t, line, lines, size, alone, memory):
     """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each."""
     events = _waiting(tables, row, t, memory)
@@ -175,7 +177,7 @@ def _deliver(tables, row, at, t, line, lines, size, alone, memory):
         add_scaled(memory.sums, memory.own, size * lines, row[c.BEYOND])
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _list_spikes(tables, row, nth, t, piece, s, memory):
     """Append the spikes of a piece of a population to its list of step t."""
     its = beyond(tables.parts, row[c.PART] * c.PART_COLUMNS)
@@ -221,13 +223,13 @@ def _step_piece(tables, p, nth, t, t0, out, memory):
         _copy(beyond(memory.v, cell), piece, beyond(out.v, t * out.cells + cell))
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _copy(source, number, goal):
     for i in range(number):
         goal[i] = source[i]
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _advance(tables, p, t0, t1, out, memory):
     """Run one population for the steps [t0, t1), for which everything that reaches it is known."""
     row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
@@ -242,7 +244,7 @@ def _advance(tables, p, t0, t1, out, memory):
             _step_piece(tables, p, nth, t, t0, out, memory)
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _advance_all(tables, first, end, t0, t1, out, memory):
     """Run the populations [first, end), which no loop leaves, for the steps [t0, t1)."""
     p = first
@@ -257,15 +259,17 @@ def _advance_all(tables, first, end, t0, t1, out, memory):
         p = row[c.UNTIL]
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _enter(tables, port, step, t, inputs, memory):
     """List what enters a port in step t, which is ``step`` counted over all samples."""
     row = beyond(tables.parts, port * c.PART_COLUMNS)
     nth, begin, edges = _list(tables, port, t, memory)
     indices, payloads = beyond(memory.indices, begin), beyond(memory.payloads, begin)
-    if inputs.cells:
-        dense = beyond(inputs.dense, step * inputs.cells + row[c.OFFSET])
-        number, loud = list_port(dense, row, indices, payloads)
+    cell = step * inputs.cells + row[c.OFFSET]
+    if inputs.form == BYTES:
+        number, loud = list_port(beyond(inputs.dense, cell), row, indices, payloads)
+    elif inputs.form == INTS:
+        number, loud = list_port(beyond(inputs.wide, cell), row, indices, payloads)
     else:
         at = step * inputs.width + port
         first, number = inputs.first[at], inputs.first[at + 1] - inputs.first[at]
@@ -276,33 +280,42 @@ def _enter(tables, port, step, t, inputs, memory):
     memory.counts[nth], memory.loud[nth] = number, loud
 
 
-@njit(**OPTIONS)
-def run_stage(tables, memory, inputs, outputs, sample, steps, stage):
-    """Run some populations for some steps of a sample; all parameters but the last three are of arrays.
+def _entry(stamp):
+    """Return the way into the kernel.
 
-    steps, stage : [first, end) of steps, at most CHUNK, and of populations; the first stage lists the input too.
+    It is kept on disk with all that it calls. numba compiles it anew when this file changes; ``stamp``, part of its key
+    like all that a function closes over, sees to the others.
     """
-    extent, cells = outputs.s.shape[1:]
-    ports = len(tables.parts) - len(tables.populations)
-    bare, state, given, out = bare_tables(tables), bare_memory(memory), bare_inputs(inputs), bare_outputs(outputs)
-    before = sample * extent * cells
-    s, u, v = beyond(out.s, before), beyond(out.u, before), beyond(out.v, before)
-    here = Sample(s, u, v, out.found, out.keeps_u, out.keeps_v, cells)
-    if stage[0] == 0:
-        for t in range(steps[0], steps[1]):
-            for port in range(ports):
-                _enter(bare, port, sample * extent + t, t, given, state)
-    _advance_all(bare, stage[0], stage[1], steps[0], steps[1], here, state)
+
+    @njit(cache=True, **OPTIONS)
+    def run(tables, memory, inputs, outputs, samples, steps, stage):
+        """Run the samples, steps and populations [first, end); all other parameters are of arrays.
+
+        State is cleared before a sample's first step. The first stage, which begins with the first population, lists
+        what enters; others find everything that reaches them in memory.
+        """
+        if stamp < 0:
+            return
+        extent, cells = outputs.s.shape[1:]
+        ports = len(tables.parts) - len(tables.populations)
+        bare, state, given, out = bare_tables(tables), bare_memory(memory), bare_inputs(inputs), bare_outputs(outputs)
+        for sample in range(samples[0], samples[1]):
+            if steps[0] == 0 and stage[0] == 0:
+                memory.u[:] = 0
+                memory.v[:] = 0
+                memory.extremes[:] = 0
+            before = sample * extent * cells
+            s, u, v = beyond(out.s, before), beyond(out.u, before), beyond(out.v, before)
+            here = Sample(s, u, v, out.found, out.keeps_u, out.keeps_v, cells)
+            for t0 in range(steps[0], steps[1], c.CHUNK):
+                t1 = min(t0 + c.CHUNK, steps[1])
+                if stage[0] == 0:
+                    for t in range(t0, t1):
+                        for port in range(ports):
+                            _enter(bare, port, sample * extent + t, t, given, state)
+                _advance_all(bare, stage[0], stage[1], t0, t1, here, state)
+
+    return run
 
 
-@njit(**OPTIONS)
-def run_samples(tables, memory, inputs, outputs):
-    """Run samples from cleared state; all parameters are of arrays."""
-    samples, steps, _ = outputs.s.shape
-    for sample in range(samples):
-        memory.u[:] = 0
-        memory.v[:] = 0
-        memory.extremes[:] = 0
-        for t in range(0, steps, c.CHUNK):
-            stage = (0, len(tables.populations))
-            run_stage(tables, memory, inputs, outputs, sample, (t, min(t + c.CHUNK, steps)), stage)
+run = _entry(crc32(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))))

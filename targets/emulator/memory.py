@@ -69,21 +69,27 @@ class Outputs(NamedTuple):
     keeps_v: bool
 
 
-class Inputs(NamedTuple):
-    """What enters, either dense or as events; events are read where ``cells`` is 0.
+#: Forms that input comes in.
+BYTES, INTS, EVENTS = range(3)
 
-    dense : uint8 or int32 [samples, steps, cells of all ports] in torch order.
+
+class Inputs(NamedTuple):
+    """What enters, in one of three forms; the arrays of the others are empty.
+
+    dense, wide : uint8 and int32 [samples, steps, cells of all ports] in torch order.
     first : int64 [samples, steps, ports + 1], where each port's events begin.
     indices, payloads : int32, internal index within the port, sorted within a step.
-    cells, width : extents of a step of ``dense`` and of ``first``.
+    cells, width : extents of a step of the dense array and of ``first``.
     """
 
+    form: int
     dense: Any
+    wide: Any
     first: Any
     indices: Any
     payloads: Any
-    cells: int
-    width: int
+    cells: int = 0
+    width: int = 0
 
 
 def memory(tables: Tables, cells: int) -> Memory:

@@ -16,7 +16,7 @@ from neurodeploy.events import Densified, EventInput
 from neurodeploy.network import Network
 from neurodeploy.recording import Recording
 from neurodeploy.targets.emulator import golden, kernel
-from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs, loudest, part
+from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs, loudest
 from neurodeploy.targets.emulator.memory import Inputs, Memory, Outputs, memory
 from neurodeploy.targets.emulator.program import Program, compiled
 from neurodeploy.targets.emulator.stages import STAGED, run_sample
@@ -74,16 +74,15 @@ def _run(program: Program, inputs: Inputs, outputs: Outputs) -> Counts:
         program.spare.append(own)
         return np.asarray(outputs.found)
 
-    def work(few: slice) -> Counts:
+    def work(few: tuple[int, int]) -> Counts:
         found: Counts = np.zeros_like(outputs.found)
-        some = outputs._replace(s=outputs.s[few], u=outputs.u[few], v=outputs.v[few], found=found)
-        own = _borrow(program)
-        kernel.run_samples(program.tables, own, part(inputs, few), some)
+        own, stage = _borrow(program), (0, len(program.cells))
+        kernel.run(program.tables, own, inputs, outputs._replace(found=found), few, (0, outputs.s.shape[1]), stage)
         program.spare.append(own)
         return found
 
     if workers == 1 or samples == 1:
-        return work(slice(None))
+        return work((0, samples))
     with ThreadPoolExecutor(min(workers, samples)) as pool:
         return np.asarray(sum(pool.map(work, _chunks(samples, workers))))
 
@@ -102,10 +101,10 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _chunks(samples: int, workers: int) -> list[slice]:
+def _chunks(samples: int, workers: int) -> list[tuple[int, int]]:
     """Cut the samples into contiguous pieces, a few per worker so that uneven ones even out."""
     edges = np.linspace(0, samples, min(samples, 4 * workers) + 1).astype(int)
-    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+    return list(itertools.pairwise(edges.tolist()))
 
 
 def _by_population(network: Network, program: Program, values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:

@@ -32,18 +32,15 @@ def run_sample(tables: Tables, memory: Memory, inputs: Inputs, outputs: Outputs,
     """Run one sample from cleared state on up to ``threads`` threads."""
     steps = outputs.s.shape[1]
     chunks = [(t, min(t + c.CHUNK, steps)) for t in range(0, steps, c.CHUNK)]
-    for state in (memory.u, memory.v, memory.extremes):
-        state[:] = 0
 
     def run(stage: Span, chunk: Span, own: Memory) -> None:
-        kernel.run_stage(tables, own, inputs, outputs, sample, chunk, stage)
+        kernel.run(tables, own, inputs, outputs, (sample, sample + 1), chunk, stage)
 
     groups = _groups(tables)
     seconds = [_timed(run, group, chunks[0], memory) for group in groups]
     stages = _cut(groups, seconds, threads) if sum(seconds) * (len(chunks) - 1) > _WORTH else [(0, groups[-1][1])]
     if len(stages) == 1:
-        for chunk in chunks[1:]:
-            run(stages[0], chunk, memory)
+        run(stages[0], (c.CHUNK, steps), memory)
         return
     own = [memory, *(with_scratch(memory, tables) for _ in stages[1:])]
     ready = [Semaphore(0) for _ in stages]
