@@ -16,6 +16,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from neurodeploy.targets.emulator.jit import first_way
+
 #: Neurons of a block, and what |u| and |v| have to be less than.
 LANES, DECAYED = 16, 1 << 24
 
@@ -122,12 +124,6 @@ WAYS: tuple[tuple[str, Callable[..., Any]], ...] = (
 )
 
 
-def _way(context: Any) -> Callable[..., Any]:
-    """Return how a decay is computed on the processor that code is made for."""
-    features = context.codegen().magic_tuple()[2].split(",")
-    return next(way for feature, way in WAYS if feature in (*features, ""))
-
-
 def _wrapped(builder: Any, raw: Any) -> tuple[Any, Any]:
     """Return the current after its wrap and 1 where it did."""
     above, below = builder.icmp_signed(">", raw, _all(_HIGH)), builder.icmp_signed("<=", raw, _all(_LOW))
@@ -136,13 +132,12 @@ def _wrapped(builder: Any, raw: Any) -> tuple[Any, Any]:
     return current, builder.zext(builder.or_(above, below), _INTS)
 
 
-def updater(*, inside: bool, find: Callable[..., Any] = _way) -> Callable[..., Any]:
+def updater(decayed: Callable[..., Any], *, inside: bool) -> Callable[..., Any]:
     """Return the update of whole blocks; ``inside`` where nothing can wrap or saturate."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         a, u, v, s, blocks, shift, keep_u, keep_v, threshold, bias, found = arguments
         shifts, limit, biases = (_splat(builder, x, _INTS) for x in (shift, threshold, bias))
-        decayed = find(context)
         names = ("peak", "low", "wraps", "clips")
         kept = {name: cgutils.alloca_once_value(builder, ir.Constant(_INTS, None)) for name in names}
 
@@ -187,4 +182,5 @@ def updater(*, inside: bool, find: Callable[..., Any] = _way) -> Callable[..., A
     return update
 
 
-update_blocks_inside, update_blocks_uniform = updater(inside=True), updater(inside=False)
+_decayed = first_way(WAYS)
+update_blocks_inside, update_blocks_uniform = updater(_decayed, inside=True), updater(_decayed, inside=False)

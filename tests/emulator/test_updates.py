@@ -9,7 +9,7 @@ from neurodeploy import neuron
 from neurodeploy.fixedpoint import STATE_LIMIT
 from neurodeploy.neurons import Lif
 from neurodeploy.targets.emulator import vectors
-from neurodeploy.targets.emulator.jit import njit
+from neurodeploy.targets.emulator.jit import njit, processor_features
 from neurodeploy.targets.emulator.pointers import pointer
 from neurodeploy.targets.emulator.rows import OPTIONS
 
@@ -19,7 +19,7 @@ EDGES = [0, 1, 63, 64, 4095, 4096, 4097, 8191, 1 << 15, (1 << 16) - 1, 1 << 16, 
 
 
 def compiled(way, *, inside: bool):
-    update = vectors.updater(inside=inside, find=lambda _: way)
+    update = vectors.updater(way, inside=inside)
 
     @njit(**OPTIONS)
     def call(a, u, v, s, numbers, found):
@@ -32,10 +32,8 @@ def compiled(way, *, inside: bool):
 
 def ways():
     """Return the ways that code for this processor may take."""
-    from numba.core.registry import cpu_target
-
-    features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-    return [pytest.param(way, id=feature or "doubles") for feature, way in vectors.WAYS if feature in (*features, "")]
+    has = {"", *processor_features()}
+    return [pytest.param(way, id=feature or "doubles") for feature, way in vectors.WAYS if feature in has]
 
 
 def drawn(rng: np.random.Generator, size: int, limit: int) -> np.ndarray:
