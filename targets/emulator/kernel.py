@@ -218,8 +218,9 @@ def _step_piece(tables, p, nth, t, t0, out, memory):
     s, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
     _update(tables, row, cell, piece, inside, extremes[0], memory, s)
     extremes[0], extremes[1] = memory.ends[0], memory.ends[1]
-    out.found[2 * p] += memory.ends[2]
-    out.found[2 * p + 1] += memory.ends[3]
+    found = beyond(out.found, 3 * row[c.PART])
+    found[0] += memory.ends[2]
+    found[1] += memory.ends[3]
     _list_spikes(tables, row, nth, t, piece, s, memory)
     if out.keeps_u:
         _copy(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell))
@@ -264,7 +265,7 @@ def _advance_all(tables, first, end, t0, t1, out, memory):
 
 
 @njit(inline="always")
-def _enter(tables, port, step, t, inputs, memory):
+def _enter(tables, port, step, t, inputs, out, memory):
     """List what enters a port in step t, which is ``step`` counted over all samples."""
     row = beyond(tables.parts, port * c.PART_COLUMNS)
     nth, begin, edges = _list(tables, port, t, memory)
@@ -282,6 +283,7 @@ def _enter(tables, port, step, t, inputs, memory):
     if row[c.EDGES]:
         mark_edges(indices, number, row[c.GRAIN], edges, row[c.EDGES] - 1)
     memory.counts[nth], memory.loud[nth] = number, loud
+    out.found[3 * port + 2] = max(out.found[3 * port + 2], loud)
 
 
 @njit(cache=True, **OPTIONS)
@@ -307,5 +309,5 @@ def run(tables, memory, inputs, outputs, samples, steps, stage):
             if stage[0] == 0:
                 for t in range(t0, t1):
                     for port in range(ports):
-                        _enter(bare, port, before + t, t, given, state)
+                        _enter(bare, port, before + t, t, given, here, state)
             _advance_all(bare, stage[0], stage[1], t0, t1, here, state)
