@@ -16,7 +16,7 @@ from neurodeploy.targets.emulator.bare import bare_inputs, bare_memory, bare_out
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.listing import copy_events, list_fired, list_port, mark_edges
 from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
-from neurodeploy.targets.emulator.pointers import beyond
+from neurodeploy.targets.emulator.pointers import address, beyond
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
     add_dense,
@@ -136,14 +136,32 @@ def _clear(cells, number):
 
 
 @njit(inline="always")
+def _gather_wide(tables, row, events, y, edges, goal, alone, memory):
+    """Gather what a convolution brings to line ``y`` in 32 bits; parameters as of _convolve."""
+    size = row[c.WOUT] * row[c.COUT]
+    if row[c.BEYOND] == 0:
+        if alone:
+            _clear(goal, size)
+        gather_line(tables, row, y, address(goal), False, events, edges)
+    else:
+        _clear(memory.own, size + OVERHANG)
+        gather_line(tables, row, y, address(memory.own), False, events, edges)
+        add_scaled(goal, memory.own, size, row[c.BEYOND])
+
+
+@njit(inline="always")
 def _convolve(tables, row, at, events, y, goal, alone, memory):
     """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare.
 
     alone : nothing else reaches the target, so that the sums need not have been cleared.
     """
     cells, margin, size = row[c.LINE] * row[c.COUT], row[c.MARGIN] * row[c.COUT], row[c.WOUT] * row[c.COUT]
-    even = events.grain == row[c.CIN]
+    even, gathered = events.grain == row[c.CIN], memory.gathered[at] == 1
+    edges = events.edges if even else beyond(memory.marks, at * memory.places)
     if not is_short(row, events):
+        if gathered:
+            _gather_wide(tables, row, events, y, edges, goal, alone, memory)
+            return
         _clear(memory.own, cells + OVERHANG)
         sweep_line(tables, row, y, memory.own, events, row[c.WIN] if even else 1)
         if alone:
@@ -151,9 +169,8 @@ def _convolve(tables, row, at, events, y, goal, alone, memory):
         add_scaled(goal, beyond(memory.own, margin), size, row[c.BEYOND])
         return
     line = beyond(memory.line, margin)
-    if memory.gathered[at] == 1:
-        edges = events.edges if even else beyond(memory.marks, at * memory.places)
-        gather_line(tables, row, y, line, events, edges)
+    if gathered:
+        gather_line(tables, row, y, address(line), True, events, edges)
     else:
         scatter_line(tables, row, y, memory.line, events, row[c.WIN] if even else 1)
         _clear(memory.line, margin)
