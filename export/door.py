@@ -42,7 +42,8 @@ class Request:
         if self.shape is None and self.samples is not None:
             from neurodeploy.npz import read_events
 
-            return next(iter(read_events(self.samples).spikes.values())).shape[2:]
+            spikes = next(iter(read_events(self.samples).spikes.values()))
+            return spikes.shape[2:] or None  # events have no shape of their own
         return self.shape
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy.typing as npt
 
 from neurodeploy.counting import Tally
-from neurodeploy.errors import InputError
 from neurodeploy.counts import CoreActivity, Pace, PopulationActivity, ProjectionActivity
+from neurodeploy.errors import InputError
 from neurodeploy.network import Network
 from neurodeploy.placement import Placement
 from neurodeploy.recording import Recording

@@ -25,8 +25,8 @@ from typing import Any
 from neurodeploy.activity import Activity
 from neurodeploy.bounds import Bounds, rounded
 from neurodeploy.conventions import ACCUMULATE_45NM
-from neurodeploy.errors import InputError, UsageError
 from neurodeploy.counts import CoreActivity
+from neurodeploy.errors import InputError, UsageError
 from neurodeploy.placement import Placement
 from neurodeploy.targets.chip import Chip
 from neurodeploy.targets.chipfile import Number

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import NotEqual, UsageError
+from neurodeploy.events import EventInput
 from neurodeploy.export.live import LiveModel
 from neurodeploy.files import refuse_existing, replacing
 from neurodeploy.graph import BatchNorm, Convolution, Graph, Input, Linear, Neuron, Scale, Shape
@@ -111,6 +112,8 @@ def read_samples(path: str | Path, wanted: Shape, notes: list[str]) -> npt.NDArr
     if len(events.spikes) > 1:
         raise UsageError(str(path), f"has the ports {', '.join(events.spikes)}", "give the spikes of one input")
     (spikes,) = events.spikes.values()
+    if isinstance(spikes, EventInput):
+        spikes = spikes.dense(wanted)
     if spikes.shape[2:] != wanted:
         raise UsageError(
             str(path), f"holds samples of shape {spikes.shape[2:]}, the network takes {wanted}", "give its own data"

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from neurodeploy import network as net
 from neurodeploy.approximation import approximated
 from neurodeploy.audit import Values, account
-from neurodeploy.calibration import Peaks, calibrate
+from neurodeploy.calibration import Peaks, Spikes, calibrate
 from neurodeploy.connections import connection
 from neurodeploy.errors import InputError
 from neurodeploy.expressible import require_expressible
@@ -32,7 +32,7 @@ from neurodeploy.scaling import Scaling, choose_scaling, round_bias, round_decay
 from neurodeploy.targets.chip import Chip, Formats
 from neurodeploy.wiring import Synapse, delay, latencies, synapses
 
-Calibration = npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]
+Calibration = Spikes | Mapping[str, Spikes]
 
 #: A population whose registers still leave their range after this many halvings is reported as it is.
 MAX_HEADROOM = 16
@@ -54,7 +54,7 @@ def quantize(
 
     Parameters
     ----------
-    calibration : integer spikes [samples, steps, *shape], or port -> spikes, of real samples; without them no register
+    calibration : spikes of real samples as :func:`neurodeploy.simulation.simulate` takes them; without them no register
         is checked against its range.
     approximate_reset : give neurons whose reset the chip lacks the nearest one it has, instead of refusing them; what
         that changes is measured on the calibration samples and told in the notes.

@@ -7,9 +7,9 @@ import pytest
 
 from neurodeploy import activity as activity_module
 from neurodeploy.activity import count_activity
+from neurodeploy.counts import CoreActivity, PopulationActivity
 from neurodeploy.energy import estimate
 from neurodeploy.errors import InputError
-from neurodeploy.counts import CoreActivity, PopulationActivity
 from neurodeploy.mapping import map_network
 from neurodeploy.memory import PACKING, synapse_bits
 from neurodeploy.mesh import links_between

@@ -52,8 +52,8 @@ class FineTuning:
         graph = load(net)
         if not isinstance(graph, Graph):
             raise UsageError(str(net), f"is quantized already, for {graph.target}", "give the float .nir")
-        held_out = None if test is None else samples_of(open_events(test))
-        return self._run(graph, samples_of(open_events(data)), held_out, folder)
+        held_out = None if test is None else samples_of(open_events(test), graph)
+        return self._run(graph, samples_of(open_events(data), graph), held_out, folder)
 
     def _run(self, graph: Graph, train: Samples, test: Samples | None, folder: Path) -> QuantizedTraining:
         from neurodeploy.models.finetune import FinetuneSettings
