@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from neurodeploy.comparison import compare
-from neurodeploy.errors import InputError
+from neurodeploy.errors import InputError, UsageError
 from neurodeploy.npz import read_events
+from neurodeploy.quantized_training import samples_of
 from neurodeploy.simulation import simulate
 from tests.random_networks import random_network, random_spikes
 
@@ -69,3 +70,9 @@ def test_a_file_of_events_gives_the_recording_of_the_dense_one(path, kind):
     dense = random_spikes(network, 2)["input"]
     np.savez(path, steps=dense.shape[1], **{name: values.astype(kind) for name, values in columns(dense).items()})
     assert compare(simulate(network, dense), simulate(network, read_events(path).spikes)).equal
+
+
+def test_training_wants_an_array(path):
+    np.savez(path, t=T, index=INDEX, labels=[1])
+    with pytest.raises(UsageError, match="lists events"):
+        samples_of(read_events(path))
