@@ -90,4 +90,6 @@ DOORS: Mapping[str, Callable[[Request], LiveModel]] = {
     "ours": _open_ours,
     "snntorch": partial(_open_framework, "snntorch"),
     "norse": partial(_open_framework, "norse"),
+    "spikingjelly": partial(_open_framework, "spikingjelly"),
+    "sinabs": partial(_open_framework, "sinabs"),
 }

@@ -13,6 +13,7 @@ from torch import nn
 
 from neurodeploy.errors import UsageError
 from neurodeploy.export.live import Answers, LiveModel
+from neurodeploy.export.sequence import Run
 from neurodeploy.export.stepping import clear_states, record, require_kept_state
 from neurodeploy.export.torch_layers import LAYERS, Reader
 from neurodeploy.export.tracer import trace
@@ -41,13 +42,18 @@ class Framework(Protocol):
         """Raise Unsupported for an option of a layer that a Graph cannot say."""
 
     def with_state(self, module: nn.Module) -> nn.Module:
-        """Return a module that keeps the state of its neurons from step to step."""
+        """Return a module that computes one step and keeps the state of its neurons, which is the first one now."""
+
+    def over_time(self, module: nn.Module) -> Run | None:
+        """Return what runs a module that takes whole sequences, or None where its forward computes one step."""
 
 
 #: Name of a framework -> the module that describes it; loaded when asked for.
 FRAMEWORKS: Mapping[str, str] = {
     "snntorch": "neurodeploy.export.snntorch",
     "norse": "neurodeploy.export.norse",
+    "spikingjelly": "neurodeploy.export.spikingjelly",
+    "sinabs": "neurodeploy.export.sinabs",
 }
 
 
@@ -68,7 +74,8 @@ def open_module(
 
     Parameters
     ----------
-    module : takes ``x`` of one step [batch, *shape], with hidden states or with states given and returned.
+    module : takes ``x`` of one step [batch, *shape], with hidden states or with states given and returned; or whole
+        sequences, where its framework does.
     framework : key of :data:`FRAMEWORKS`: whose neurons it holds.
     shape : shape of one sample in one step; that of the first layer if it is a Linear and None is given.
     dt : seconds of a step; the framework's own if None.
@@ -82,21 +89,26 @@ def open_module(
     for name, part in module.named_modules():
         if isinstance(part, known.BASES):
             known.refuse_options(part, name)  # before a step is tried: some of them make the framework fail
-    module = known.with_state(module.eval())
-    size = shape or _first_linear(module)
-    clear_states(module)
+    module.eval()
+    stepped = known.with_state(module)
+    size = shape or _first_linear(stepped)
+    clear_states(stepped)
     traced = trace(
-        module,
+        stepped,
         torch.zeros(2, *size),
         dt=dt or known.DEFAULT_DT,
         readers={**LAYERS, **known.NEURONS},
         refused=known.BASES,
     )
     neurons = {name: name for name in traced.graph.of_type(Neuron)}  # a node has the name of its module
-    require_kept_state(module, torch.zeros(2, *size), neurons)
+    whole = known.over_time(module)
+    if whole is None:
+        require_kept_state(known.with_state(module), torch.zeros(2, *size), neurons)
 
     def run(inputs: npt.NDArray[Any]) -> Answers:
-        return record(module, inputs, neurons, traced.readouts)
+        if whole is not None:
+            return whole(inputs, neurons, traced.readouts)
+        return record(known.with_state(module), inputs, neurons, traced.readouts)
 
     def draw(samples: int, seed: int) -> npt.NDArray[np.uint8]:
         drawn = np.random.default_rng(seed).random((samples, steps or DEFAULT_STEPS, *size)) < DENSITY

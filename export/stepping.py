@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from neurodeploy.errors import InputError, Unsupported
 
+#: What frameworks call the membrane that a module stores.
+_MEMBRANES = ("mem", "v", "v_mem")
+
 
 def call_step(module: nn.Module, x: Tensor, states: tuple[Any, ...] | None) -> Any:
     """Call ``module(x)``, or ``module(x, *states)`` where forward takes states; None stands for the first ones.
@@ -49,8 +52,8 @@ def first_output(answer: Any) -> Any:
 
 def membrane_of(module: nn.Module) -> list[Tensor]:
     """Return the membrane that a neuron module stores, if it does."""
-    membrane = getattr(module, "mem", None)
-    return [membrane] if isinstance(membrane, Tensor) else []
+    stored = (getattr(module, name, None) for name in _MEMBRANES)
+    return [membrane for membrane in stored if isinstance(membrane, Tensor)][:1]
 
 
 def clear_states(module: nn.Module) -> None:

@@ -133,6 +133,7 @@ class _Recorder(TorchFunctionMode):
 
     def _add_fragment(self, name: str, fragment: Fragment, value: Value) -> str:
         assert fragment.node is not None
+        name = f"{name}.{fragment.part}" if fragment.part else name
         node = self._add(name, fragment.node, module=True)
         if fragment.feeding is not None:
             feeding = self._add(f"{node}.input", fragment.feeding, module=True)

@@ -1,0 +1,106 @@
+"""Step modes of SpikingJelly: a copy that computes one step, and the original on whole sequences.
+
+In step mode ``m`` a network takes ``[steps, samples, *shape]``; single layers may still be in step mode ``s`` inside a
+container that calls them once a step. Both modes compute the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from spikingjelly.activation_based import base, functional, layer
+from torch import Tensor, nn
+
+from neurodeploy.errors import Unsupported
+from neurodeploy.export.live import Answers
+from neurodeploy.export.sequence import Run, record_sequence
+
+
+def with_state(module: nn.Module) -> nn.Module:
+    """Return a copy in its first state that computes one step; a single neuron becomes a network of one layer.
+
+    Raises
+    ------
+    Unsupported : a container that takes time as its last axis.
+    """
+    whole = _named(module)
+    functional.reset_net(whole)
+    return _by_step(whole, "").eval()
+
+
+def over_time(module: nn.Module) -> Run | None:
+    """Return what runs the module on whole sequences, or None where its forward computes one step."""
+    if not any(_takes_time(part) for part in module.modules()):
+        return None
+
+    def run(inputs: npt.NDArray[Any], neurons: Mapping[str, str], readouts: frozenset[str]) -> Answers:
+        whole = _named(module).eval()
+        functional.reset_net(whole)
+        parts = dict(whole.named_modules())
+        membranes = {part: name in readouts for name, part in neurons.items()}
+        for name in readouts:
+            parts[neurons[name]].store_v_seq = True
+        by_part = {id(parts[part]): membrane for part, membrane in membranes.items()}
+
+        def arrange(part: nn.Module, answers: list[Tensor]) -> Tensor:
+            if by_part[id(part)]:
+                return part.v_seq.transpose(0, 1)
+            steps = torch.cat(answers) if _takes_time(part) else torch.stack(answers)
+            return steps.transpose(0, 1)
+
+        x = torch.tensor(inputs, dtype=torch.float32).transpose(0, 1)
+        return record_sequence(whole, x, neurons, arrange)
+
+    return run
+
+
+def _named(module: nn.Module) -> nn.Module:
+    """Return a copy in which every neuron has a name."""
+    copied = deepcopy(module)
+    return nn.Sequential(copied) if isinstance(module, base.MemoryModule) else copied
+
+
+def _takes_time(module: nn.Module) -> bool:
+    if isinstance(module, base.MultiStepModule):
+        return True
+    return isinstance(module, base.StepModule) and getattr(module, "step_mode", "s") == "m"
+
+
+def _by_step(module: Any, name: str) -> nn.Module:
+    """Return the module in step mode ``s``; its children keep their names."""
+    if isinstance(module, layer.TLastMultiStepContainer | layer.TLastSeqToANNContainer):
+        raise Unsupported(name, "takes time as its last axis", "use SeqToANNContainer or MultiStepContainer")
+    if isinstance(module, base.StepModule) and "s" in module.supported_step_mode():
+        module.step_mode = "s"
+    for child, part in list(module.named_children()):
+        setattr(module, child, _by_step(part, f"{name}.{child}" if name else child))
+    return _SINGLE[type(module)](module) if type(module) in _SINGLE else module
+
+
+def _sequential(container: nn.Sequential) -> nn.Module:
+    return nn.Sequential(OrderedDict(container.named_children()))
+
+
+def _plain_norm(kind: Callable[..., nn.Module]) -> Callable[[Any], nn.Module]:
+    """Return what makes a batch normalisation over sequences one of single steps, with the same parameters."""
+
+    def convert(norm: Any) -> nn.Module:
+        plain: Any = kind(norm.num_features, eps=norm.eps)
+        plain.load_state_dict(norm.state_dict())
+        return plain
+
+    return convert
+
+
+#: Modules that know sequences only -> the module that computes one step of them.
+_SINGLE: Mapping[type, Callable[[Any], nn.Module]] = {
+    layer.SeqToANNContainer: _sequential,
+    layer.MultiStepContainer: _sequential,
+    layer.ThresholdDependentBatchNorm1d: _plain_norm(nn.BatchNorm1d),
+    layer.ThresholdDependentBatchNorm2d: _plain_norm(nn.BatchNorm2d),
+}
