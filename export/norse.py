@@ -96,10 +96,6 @@ def with_state(module: nn.Module) -> nn.Module:
     return module
 
 
-def over_time(_module: nn.Module) -> None:
-    """Return None: forward computes one step."""
-
-
 def _by_step(module: nn.Module) -> nn.Module:
     """Return the module, or a copy of it in which no layer loops over time."""
     if not any(type(part) in _STEPS for part in module.modules()):

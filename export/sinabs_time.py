@@ -79,7 +79,7 @@ def _fresh(module: nn.Module) -> nn.Module:
 
 
 def _copy(module: nn.Module) -> nn.Module:
-    """Return a deep copy; sinabs 3.1.3 cannot copy a recurrent layer, for it copies parameters by their dotted names."""
+    """Return a deep copy; sinabs 3.1.3 fails to copy a recurrent layer, whose parameters it looks up by dotted names."""
     memo: dict[int, Any] = {}
     layers = [part for part in module.modules() if isinstance(part, StatefulLayer)]
     for layer in layers:
@@ -95,7 +95,10 @@ def _by_step(module: Any) -> nn.Module:
         setattr(module, name, _by_step(part))
     if isinstance(module, StatefulLayer) and not isinstance(module, sl.SqueezeMixin):
         return OneStep(module)
-    return _WITHOUT_TIME[type(module)](module) if type(module) in _WITHOUT_TIME else module
+    if type(module) in _WITHOUT_TIME:
+        return _WITHOUT_TIME[type(module)](module)
+    kept: nn.Module = module
+    return kept
 
 
 #: Modules that only move the time axis -> what is left of them in one step.

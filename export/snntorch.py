@@ -141,10 +141,6 @@ def with_state(module: nn.Module) -> nn.Module:
     return nn.Sequential(module).eval() if type(module) in NEURONS else module
 
 
-def over_time(_module: nn.Module) -> None:
-    """Return None: forward computes one step."""
-
-
 def _decay(tensor: torch.Tensor, name: str, what: str, shape: Shape) -> Vector:
     """Return a decay factor as snnTorch uses it: clamped to 0..1."""
     return np.clip(_parameter(tensor, name, what, shape), 0.0, 1.0)

@@ -75,7 +75,7 @@ def _leaky(module: Any, name: str, shape: Shape, dt: float, tau: Vector) -> Neur
 
 def _cuba(module: Any, name: str, shape: Shape, dt: float) -> Neuron:
     """``c' = c_decay c + x``, ``v' = v_decay v + c'``: both gains are 1, and the leak goes to 0 whatever v_reset."""
-    constants = {}
+    constants: dict[str, Any] = {}
     for option, gain, tau in (("c_decay", "w_in", "tau_syn"), ("v_decay", "r", "tau_mem")):
         decay = float(getattr(module, option))
         if not 0 <= decay < 1:
@@ -130,7 +130,7 @@ def _read_neuron(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
 
 def refuse_options(module: Any, name: str) -> None:
     """Raise :class:`Unsupported` for neurons that do not answer with spikes, or compute in another precision."""
-    if not isinstance(module, tuple(_NODES)):
+    if not any(kind in _NODES for kind in type(module).__mro__):
         return  # refused by its class once it runs
     with torch.no_grad():
         answer = module.surrogate_function(torch.tensor(_PROBE))

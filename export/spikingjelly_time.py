@@ -41,15 +41,15 @@ def over_time(module: nn.Module) -> Run | None:
     def run(inputs: npt.NDArray[Any], neurons: Mapping[str, str], readouts: frozenset[str]) -> Answers:
         whole = _named(module).eval()
         functional.reset_net(whole)
-        parts = dict(whole.named_modules())
-        membranes = {part: name in readouts for name, part in neurons.items()}
-        for name in readouts:
-            parts[neurons[name]].store_v_seq = True
-        by_part = {id(parts[part]): membrane for part, membrane in membranes.items()}
+        parts: dict[str, Any] = dict(whole.named_modules())
+        membranes = [parts[neurons[name]] for name in readouts]
+        for part in membranes:
+            part.store_v_seq = True
 
-        def arrange(part: nn.Module, answers: list[Tensor]) -> Tensor:
-            if by_part[id(part)]:
-                return part.v_seq.transpose(0, 1)
+        def arrange(part: Any, answers: list[Tensor]) -> Tensor:
+            if any(part is each for each in membranes):
+                membrane: Tensor = part.v_seq
+                return membrane.transpose(0, 1)
             steps = torch.cat(answers) if _takes_time(part) else torch.stack(answers)
             return steps.transpose(0, 1)
 
@@ -79,7 +79,12 @@ def _by_step(module: Any, name: str) -> nn.Module:
         module.step_mode = "s"
     for child, part in list(module.named_children()):
         setattr(module, child, _by_step(part, f"{name}.{child}" if name else child))
-    return _SINGLE[type(module)](module) if type(module) in _SINGLE else module
+    single: nn.Module = _SINGLE.get(type(module), _as_it_is)(module)
+    return single
+
+
+def _as_it_is(module: nn.Module) -> nn.Module:
+    return module
 
 
 def _sequential(container: nn.Sequential) -> nn.Module:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 #: Version of the JSON documents; raised when a key changes its meaning or goes.
 SCHEMA = 1
 
-#: What a checkpoint may come from: the keys of :data:`neurodeploy.export.door.DOORS`, which a help text must not load.
-SOURCES = ("ours", "snntorch", "norse", "spikingjelly", "sinabs")
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, nothing else.")
 quiet_option = click.option("--quiet", is_flag=True, help="Show no progress.")
 force_option = click.option("--force", is_flag=True, help="Replace existing output.")

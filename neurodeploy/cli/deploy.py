@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from neurodeploy.cli.common import (
-    SOURCES,
     console,
     dt_option,
     force_option,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     "--lava", type=click.Choice(["auto", "require", "off"]), default="auto", show_default=True, help="Witness."
 )
 @click.option("--factory", metavar="MODULE:FUNCTION", help="Builds your module; imported from this directory.")
-@click.option("--from", "framework", type=click.Choice(SOURCES), help="What wrote a checkpoint.")
+@click.option("--from", "framework", type=click.Choice(list(DOORS)), help="What wrote a checkpoint.")
 @dt_option
 @semantics_option
 @force_option

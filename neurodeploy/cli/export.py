@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neurodeploy.cli.common import SOURCES, force_option, json_option, print_json, quiet_option
+from neurodeploy.cli.common import force_option, json_option, print_json, quiet_option
+from neurodeploy.export.door import DOORS
 
 if TYPE_CHECKING:
     from neurodeploy.nir_export import Export
@@ -34,7 +35,7 @@ class _Shape(click.ParamType[tuple[int, ...]]):
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .nir file to write.")
 @click.option("--factory", metavar="MODULE:FUNCTION", help="Builds your module; imported from this directory.")
-@click.option("--from", "source", type=click.Choice(SOURCES), help="What wrote CHECKPOINT.")
+@click.option("--from", "source", type=click.Choice(list(DOORS)), help="What wrote CHECKPOINT.")
 @click.option("--input-shape", type=_Shape(), help="One sample in one step, as 2,34,34.")
 @click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of the drawn input of the proof.")
 @click.option("--samples", type=click.Path(path_type=Path), help="Prove it on these events (.npz) instead.")
@@ -59,9 +60,9 @@ def export(
 ) -> None:
     """Turn CHECKPOINT into a .nir file that says everything, and prove it spike by spike.
 
-    A checkpoint of 'neurodeploy train' needs nothing else. Weights of your own network in snnTorch, Norse,
-    SpikingJelly or sinabs (.pt, .safetensors) need --factory, which runs your code to build it. The file is read back and simulated; a layer
-    that differs from your model is named, and no file is left.
+    A checkpoint of 'neurodeploy train' needs nothing else. Weights of a network of your own (.pt, .safetensors) need
+    --factory, which runs your code to build it, and --from, which names its framework. The file is read back and
+    simulated; a layer that differs from your model is named, and no file is left.
     """
     from neurodeploy.export.door import Request, open_model
     from neurodeploy.nir_export import export_model
