@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurodeploy.errors import UsageError
-from neurodeploy.graph import Shape
 
 if TYPE_CHECKING:
     from neurodeploy.export.live import LiveModel
+    from neurodeploy.graph import Shape
 
 
 @dataclass(frozen=True)
@@ -92,4 +92,5 @@ DOORS: Mapping[str, Callable[[Request], LiveModel]] = {
     "norse": partial(_open_framework, "norse"),
     "spikingjelly": partial(_open_framework, "spikingjelly"),
     "sinabs": partial(_open_framework, "sinabs"),
+    "rockpool": partial(_open_framework, "rockpool"),
 }

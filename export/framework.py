@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -31,7 +31,12 @@ class Framework(Protocol):
     ----------
     NEURONS : class of a neuron layer -> its reader.
     BASES : modules of these classes are refused by name unless ``NEURONS`` reads them.
-    DEFAULT_DT : seconds of a step that the framework assumes.
+    DEFAULT_DT : seconds of a step that the framework assumes where its layers do not say.
+
+    A module may also say, where it differs from the rest, ``LEADING_AXES``: axes of a tensor before those of a sample,
+    1 for the batch, 2 where modules take whole sequences [batch, steps, ...]; ``record``: how a whole input is run,
+    instead of :func:`neurodeploy.export.stepping.record`; ``over_time``: what runs the user's own module on whole
+    sequences, or None where its forward computes one step; and ``input_shape``: the shape of a sample by its module.
     """
 
     NEURONS: Mapping[type, Reader]
@@ -44,9 +49,6 @@ class Framework(Protocol):
     def with_state(self, module: nn.Module) -> nn.Module:
         """Return a module that computes one step and keeps the state of its neurons, which is the first one now."""
 
-    def over_time(self, module: nn.Module) -> Run | None:
-        """Return what runs a module that takes whole sequences, or None where its forward computes one step."""
-
 
 #: Name of a framework -> the module that describes it; loaded when asked for.
 FRAMEWORKS: Mapping[str, str] = {
@@ -54,6 +56,7 @@ FRAMEWORKS: Mapping[str, str] = {
     "norse": "neurodeploy.export.norse",
     "spikingjelly": "neurodeploy.export.spikingjelly",
     "sinabs": "neurodeploy.export.sinabs",
+    "rockpool": "neurodeploy.export.rockpool",
 }
 
 
@@ -78,7 +81,7 @@ def open_module(
         sequences, where its framework does.
     framework : key of :data:`FRAMEWORKS`: whose neurons it holds.
     shape : shape of one sample in one step; that of the first layer if it is a Linear and None is given.
-    dt : seconds of a step; the framework's own if None.
+    dt : seconds of a step; what its neurons were built with, or else the framework's own, if None.
 
     Raises
     ------
@@ -91,30 +94,46 @@ def open_module(
             known.refuse_options(part, name)  # before a step is tried: some of them make the framework fail
     module.eval()
     stepped = known.with_state(module)
-    size = shape or _first_linear(stepped)
+    size = shape or getattr(known, "input_shape", _first_linear)(stepped)
+    leading = getattr(known, "LEADING_AXES", 1)
+    step = torch.zeros(2, *(1,) * (leading - 1), *size)
     clear_states(stepped)
     traced = trace(
         stepped,
-        torch.zeros(2, *size),
-        dt=dt or known.DEFAULT_DT,
+        step,
+        dt=dt or _step_seconds(stepped, known),
         readers={**LAYERS, **known.NEURONS},
         refused=known.BASES,
+        leading=leading,
     )
     neurons = {name: name for name in traced.graph.of_type(Neuron)}  # a node has the name of its module
-    whole = known.over_time(module)
+    over_time: Callable[[nn.Module], Run | None] = getattr(known, "over_time", _one_step)
+    whole = over_time(module)
     if whole is None:
-        require_kept_state(known.with_state(module), torch.zeros(2, *size), neurons)
+        require_kept_state(known.with_state(module), torch.zeros_like(step), neurons)
+    recorder = getattr(known, "record", record)
 
     def run(inputs: npt.NDArray[Any]) -> Answers:
         if whole is not None:
             return whole(inputs, neurons, traced.readouts)
-        return record(known.with_state(module), inputs, neurons, traced.readouts)
+        answers: Answers = recorder(known.with_state(module), inputs, neurons, traced.readouts)
+        return answers
 
     def draw(samples: int, seed: int) -> npt.NDArray[np.uint8]:
         drawn = np.random.default_rng(seed).random((samples, steps or DEFAULT_STEPS, *size)) < DENSITY
         return drawn.astype(np.uint8)
 
     return LiveModel(traced.graph, run, draw)
+
+
+def _one_step(_module: nn.Module) -> None:
+    """Return None: forward computes one step."""
+
+
+def _step_seconds(module: nn.Module, known: Framework) -> float:
+    """Return the step that all neurons were built with, or the framework's own where they differ or do not say."""
+    said = {float(part.dt) for _, part in module.named_modules() if type(part) in known.NEURONS and hasattr(part, "dt")}
+    return said.pop() if len(said) == 1 else known.DEFAULT_DT
 
 
 def _first_linear(module: nn.Module) -> Shape:

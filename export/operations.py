@@ -16,6 +16,7 @@ from neurodeploy.graph import Flatten, Node, Pool, Scale, Shape, frozen_array
 #: Attributes and methods that tell about a tensor without looking at its values.
 QUESTIONS = frozenset(
     {"__get__", "size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point"}
+    | {"untyped_storage", "is_neg", "is_conj"}  # what copy.copy asks; the copy itself is not followed
     | {"is_complex", "element_size", "get_device", "__len__", "__hash__", "__repr__", "type", "storage_offset"}
 )
 

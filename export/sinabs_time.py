@@ -79,7 +79,7 @@ def _fresh(module: nn.Module) -> nn.Module:
 
 
 def _copy(module: nn.Module) -> nn.Module:
-    """Return a deep copy; sinabs 3.1.3 fails to copy a recurrent layer, whose parameters it looks up by dotted names."""
+    """Return a deep copy; sinabs 3.1.3 itself fails to copy a recurrent layer, by the names of its parameters."""
     memo: dict[int, Any] = {}
     layers = [part for part in module.modules() if isinstance(part, StatefulLayer)]
     for layer in layers:

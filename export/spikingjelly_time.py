@@ -95,7 +95,7 @@ def _plain_norm(kind: Callable[..., nn.Module]) -> Callable[[Any], nn.Module]:
     """Return what makes a batch normalisation over sequences one of single steps, with the same parameters."""
 
     def convert(norm: Any) -> nn.Module:
-        plain: Any = kind(norm.num_features, eps=norm.eps)
+        plain = kind(norm.num_features, eps=norm.eps)
         plain.load_state_dict(norm.state_dict())
         return plain
 

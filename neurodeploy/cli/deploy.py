@@ -20,6 +20,7 @@ from neurodeploy.cli.common import (
     semantics_option,
     target_option,
 )
+from neurodeploy.export.door import DOORS
 
 if TYPE_CHECKING:
     from rich.table import Table
