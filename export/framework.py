@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from neurodeploy.errors import UsageError
+from neurodeploy.errors import BackendMissing, UsageError
 from neurodeploy.export.live import Answers, LiveModel
 from neurodeploy.export.sequence import Run
 from neurodeploy.export.stepping import clear_states, record, require_kept_state
@@ -61,8 +61,16 @@ FRAMEWORKS: Mapping[str, str] = {
 
 
 def load_framework(name: str) -> Framework:
-    """Return the description of a framework, which imports it."""
-    return cast(Framework, import_module(FRAMEWORKS[name]))
+    """Return the description of a framework, which imports it.
+
+    Raises
+    ------
+    BackendMissing : the framework itself misses a package.
+    """
+    try:
+        return cast(Framework, import_module(FRAMEWORKS[name]))
+    except ModuleNotFoundError as error:
+        raise BackendMissing(name, f"needs the package {error.name!r}", f"run: pip install {error.name}") from error
 
 
 def open_module(

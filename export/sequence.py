@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,27 @@ def record_sequence(module: nn.Module, x: Tensor, neurons: Mapping[str, str], ar
     return {name: answer.cpu().numpy().astype(np.float64) for name, answer in answers.items()}
 
 
+def copy_of(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
+    """Return a deep copy, also of a module whose state still belongs to the graph of a training step.
+
+    Parameters
+    ----------
+    memo : as of :func:`copy.deepcopy`: id of an object -> what stands for it in the copy.
+    """
+    memo = {} if memo is None else memo
+    for part in module.modules():
+        for held in (vars(part), part._buffers, vars(part).get("_memories", {})):
+            memo |= {id(each): each.detach().clone() for each in held.values() if _has_history(each)}
+    return deepcopy(module, memo)
+
+
+def _has_history(value: Any) -> bool:
+    return isinstance(value, Tensor) and not value.is_leaf
+
+
 def _keeper(into: list[Tensor]) -> Callable[..., None]:
     def keep(_module: nn.Module, _args: Any, answer: Any) -> None:
-        into.append(answer.detach().clone())
+        whole = torch.stack(answer) if isinstance(answer, list) else answer
+        into.append(whole.detach().clone())
 
     return keep

@@ -24,7 +24,7 @@ from sinabs.layers.stateful_layer import StatefulLayer
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.parameters import Vector, per_neuron
 from neurodeploy.export.sinabs_time import OneStep, over_time, with_state
-from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, as_node
+from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, as_node, reader_for
 from neurodeploy.graph import Neuron, Node, Pool, Shape, frozen_array
 from neurodeploy.semantics import Fire, Reset, Semantics, VMin
 
@@ -153,7 +153,11 @@ def _recurrent(module: Any, name: str, shape: Shape) -> Node:
 
 
 def _one_step(module: OneStep, name: str, shape: Shape, dt: float) -> Fragment:
-    return read_layer(module.layer, name, shape, dt)
+    reader = reader_for(module.layer, NEURONS)
+    if reader is None:
+        known = ", ".join(kind.__name__ for kind in _LAYERS)
+        raise Unsupported(name, f"is a {type(module.layer).__name__}, for which there is no reader", f"known: {known}")
+    return reader(module.layer, name, shape, dt)
 
 
 def _sum_pool(module: Any, name: str, _shape: Shape, _dt: float) -> Fragment:

@@ -13,7 +13,7 @@ from sinabs.layers.stateful_layer import StatefulLayer
 from torch import Tensor, nn
 
 from neurodeploy.export.live import Answers
-from neurodeploy.export.sequence import Run, record_sequence
+from neurodeploy.export.sequence import Run, copy_of, record_sequence
 
 
 class OneStep(nn.Module):
@@ -84,9 +84,10 @@ def _copy(module: nn.Module) -> nn.Module:
     layers = [part for part in module.modules() if isinstance(part, StatefulLayer)]
     for layer in layers:
         memo[id(layer)] = object.__new__(type(layer))
+    whole = copy_of(module, memo)
     for layer in layers:
         memo[id(layer)].__dict__.update(deepcopy(layer.__dict__, memo))
-    return deepcopy(module, memo)
+    return whole
 
 
 def _by_step(module: Any) -> nn.Module:

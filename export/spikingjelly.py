@@ -23,7 +23,7 @@ from torch import nn
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.parameters import Vector, per_neuron
-from neurodeploy.export.spikingjelly_time import over_time, with_state
+from neurodeploy.export.spikingjelly_time import ReadOut, over_time, with_state
 from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, optional, values
 from neurodeploy.graph import Delay, Linear, Neuron, Scale, Shape, frozen_array
 from neurodeploy.semantics import Semantics
@@ -172,6 +172,15 @@ def _inner(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
     return replace(_read_neuron(inner, f"{name}.sub_module", shape, dt), part="sub_module")
 
 
+def _read_out(module: ReadOut, name: str, shape: Shape, dt: float) -> Fragment:
+    """Return the membrane of a NonSpikingLIFNode or NonSpikingIFNode, before it is decoded."""
+    if module.tau is None:
+        return Fragment(Neuron(shape=shape, semantics=Semantics(if_gain="r*dt"), r=frozen_array(1.0 / dt)))
+    tau = per_neuron(module.tau, name, "tau", shape)
+    leak = {"tau_mem": frozen_array(tau * dt), "r": frozen_array(1.0), "v_leak": frozen_array(0.0)}
+    return Fragment(Neuron(shape=shape, semantics=Semantics(), **leak))
+
+
 def _standardised(kind: type) -> Reader:
     """Return the reader of a layer that standardises its weights in every call."""
 
@@ -204,6 +213,7 @@ _WRAPPED = (
 #: Class of a neuron or a layer -> reader.
 NEURONS: Mapping[type, Reader] = {
     **dict.fromkeys(_NODES, _read_neuron),
+    ReadOut: _read_out,
     layer.ElementWiseRecurrentContainer: _elementwise_feedback,
     layer.LinearRecurrentContainer: _linear_feedback,
     **{getattr(layer, name): LAYERS[getattr(nn, name)] for name in _WRAPPED},
@@ -214,4 +224,4 @@ NEURONS: Mapping[type, Reader] = {
 }
 
 #: What a module of these classes is refused as, unless :data:`NEURONS` reads it.
-BASES: tuple[type, ...] = (base.MemoryModule,)
+BASES: tuple[type, ...] = (base.MemoryModule, neuron.NonSpikingBaseNode)

@@ -8,17 +8,28 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from typing import Any
 
 import numpy.typing as npt
 import torch
-from spikingjelly.activation_based import base, functional, layer
+from spikingjelly.activation_based import base, functional, layer, neuron
 from torch import Tensor, nn
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.live import Answers
-from neurodeploy.export.sequence import Run, record_sequence
+from neurodeploy.export.sequence import Run, copy_of, record_sequence
+
+
+class ReadOut(nn.Module):
+    """One step of a neuron that never fires and whose membrane is its answer; its tau is None without a leak."""
+
+    def __init__(self, tau: float | None) -> None:
+        super().__init__()
+        self.tau = tau
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the membrane after the first step, which starts at 0."""
+        return x if self.tau is None else x / self.tau
 
 
 def with_state(module: nn.Module) -> nn.Module:
@@ -45,6 +56,9 @@ def over_time(module: nn.Module) -> Run | None:
         membranes = [parts[neurons[name]] for name in readouts]
         for part in membranes:
             part.store_v_seq = True
+        for part in whole.modules():
+            if isinstance(part, neuron.NonSpikingLIFNode | neuron.NonSpikingIFNode):
+                part.decode = None  # answer with every membrane, not with what becomes of them
 
         def arrange(part: Any, answers: list[Tensor]) -> Tensor:
             if any(part is each for each in membranes):
@@ -61,8 +75,9 @@ def over_time(module: nn.Module) -> Run | None:
 
 def _named(module: nn.Module) -> nn.Module:
     """Return a copy in which every neuron has a name."""
-    copied = deepcopy(module)
-    return nn.Sequential(copied) if isinstance(module, base.MemoryModule) else copied
+    copied = copy_of(module)
+    alone = isinstance(module, base.MemoryModule | neuron.NonSpikingBaseNode)
+    return nn.Sequential(copied) if alone else copied
 
 
 def _takes_time(module: nn.Module) -> bool:
@@ -106,6 +121,8 @@ def _plain_norm(kind: Callable[..., nn.Module]) -> Callable[[Any], nn.Module]:
 _SINGLE: Mapping[type, Callable[[Any], nn.Module]] = {
     layer.SeqToANNContainer: _sequential,
     layer.MultiStepContainer: _sequential,
+    neuron.NonSpikingLIFNode: lambda node: ReadOut(float(node.tau)),
+    neuron.NonSpikingIFNode: lambda _node: ReadOut(None),
     layer.ThresholdDependentBatchNorm1d: _plain_norm(nn.BatchNorm1d),
     layer.ThresholdDependentBatchNorm2d: _plain_norm(nn.BatchNorm2d),
 }

@@ -86,7 +86,8 @@ def require_kept_state(module: nn.Module, sample: Tensor, neurons: Iterable[str]
 def _checks_state(name: str, kept: Tensor) -> Any:
     def check(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = [state for state in (*args[1:], *kwargs.values()) if isinstance(state, Tensor)]
-        if membrane_of(module)[0] is not kept or (given and not any(state is kept for state in given)):
+        cleared = not any(membrane is kept for membrane in membrane_of(module))
+        if cleared or (given and not any(state is kept for state in given)):
             raise Unsupported(
                 name or type(module).__name__,
                 "forward clears its state in every step, so it has no memory",
