@@ -194,10 +194,14 @@ class _Recorder(TorchFunctionMode):
 
     def put(self, name: str, node: Node, value: Value, answer: Tensor) -> None:
         """Add a node that reads ``value`` and whose answer is the tensor ``answer``."""
+        self._remember(answer, Value((self.insert(name, node, value),), self._shape(answer)))
+
+    def insert(self, name: str, node: Node, value: Value) -> str:
+        """Add a node that reads ``value`` under a name in the module that is being run, and return it."""
         path = self.paths.get(self.inside[-1], "") if self.inside else ""
         added = self._add(f"{path}.{name}" if path else name, node)
         self._connect(value, added)
-        self._remember(answer, Value((added,), self._shape(answer)))
+        return added
 
     def pass_on(self, answer: Tensor, value: Value) -> None:
         """Let the tensor ``answer`` hold ``value``."""
