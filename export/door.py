@@ -22,7 +22,7 @@ class Request:
     Attributes
     ----------
     factory : ``module:function`` or ``path.py:function`` that builds the user's module; it is imported and run.
-    shape : one sample in one step; that of ``samples``, or of a first Linear, if None.
+    shape : one sample in one step; that of ``samples``, or of a first Linear, if None. By name where there are several.
     steps : length of the input that is drawn for the proof; the model's own if None.
     samples : event file of the proof, which also tells the shape.
     dt : seconds of a step; the framework's own if None.
@@ -30,7 +30,7 @@ class Request:
 
     checkpoint: Path
     factory: str | None = None
-    shape: Shape | None = None
+    shape: Shape | Mapping[str, Shape] | None = None
     steps: int | None = None
     samples: Path | None = None
     dt: float | None = None
@@ -81,7 +81,8 @@ def _open_framework(framework: str, request: Request) -> LiveModel:
     fill(module, tensors, request.checkpoint)
     shape = request.shape
     if shape is None and request.samples is not None:
-        shape = next(iter(read_events(request.samples).spikes.values())).shape[2:]
+        sizes = {port: spikes.shape[2:] for port, spikes in read_events(request.samples).spikes.items()}
+        shape = sizes if len(sizes) > 1 else next(iter(sizes.values()))
     return open_module(module, framework=framework, shape=shape, dt=request.dt, steps=request.steps)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from neurodeploy.errors import BackendMissing, UsageError
-from neurodeploy.export.live import Answers, LiveModel
+from neurodeploy.export.live import Answers, Inputs, LiveModel
 from neurodeploy.export.sequence import Run
 from neurodeploy.export.stepping import clear_states, record, require_kept_state
 from neurodeploy.export.torch_layers import LAYERS, Reader
@@ -77,7 +77,7 @@ def open_module(
     module: nn.Module,
     *,
     framework: str = "snntorch",
-    shape: Shape | None = None,
+    shape: Shape | Mapping[str, Shape] | None = None,
     dt: float | None = None,
     steps: int | None = None,
 ) -> LiveModel:
@@ -88,7 +88,8 @@ def open_module(
     module : takes ``x`` of one step [batch, *shape], with hidden states or with states given and returned; or whole
         sequences, where its framework does.
     framework : key of :data:`FRAMEWORKS`: whose neurons it holds.
-    shape : shape of one sample in one step; that of the first layer if it is a Linear and None is given.
+    shape : shape of one sample in one step; that of the first layer if it is a Linear and None is given. Of a network
+        with several inputs, the name of each argument of forward -> its shape.
     dt : seconds of a step; what its neurons were built with, or else the framework's own, if None.
 
     Raises
@@ -102,13 +103,13 @@ def open_module(
             known.refuse_options(part, name)  # before a step is tried: some of them make the framework fail
     module.eval()
     stepped = known.with_state(module)
-    size = shape or getattr(known, "input_shape", _first_linear)(stepped)
+    sizes = _inputs(stepped, shape or getattr(known, "input_shape", _first_linear)(stepped))
     leading = getattr(known, "LEADING_AXES", 1)
-    step = torch.zeros(2, *(1,) * (leading - 1), *size)
+    samples = {name: torch.zeros(2, *(1,) * (leading - 1), *size) for name, size in sizes.items()}
     clear_states(stepped)
     traced = trace(
         stepped,
-        step,
+        samples,
         dt=dt or _step_seconds(stepped, known),
         readers={**LAYERS, **known.NEURONS},
         refused=known.BASES,
@@ -118,24 +119,44 @@ def open_module(
     over_time: Callable[[nn.Module], Run | None] = getattr(known, "over_time", _one_step)
     whole = over_time(module)
     if whole is None:
-        require_kept_state(known.with_state(module), torch.zeros_like(step), neurons)
+        require_kept_state(known.with_state(module), tuple(samples.values()), neurons)
     recorder = getattr(known, "record", record)
 
-    def run(inputs: npt.NDArray[Any]) -> Answers:
+    def run(inputs: Inputs) -> Answers:
+        given = tuple(inputs[name] for name in traced.inputs) if isinstance(inputs, Mapping) else inputs
+        alone = given[0] if isinstance(given, tuple) and len(given) == 1 else given
         if whole is not None:
-            return whole(inputs, neurons, traced.readouts)
-        answers: Answers = recorder(known.with_state(module), inputs, neurons, traced.readouts)
+            return whole(alone, neurons, traced.readouts)
+        answers: Answers = recorder(known.with_state(module), alone, neurons, traced.readouts)
         return answers
 
-    def draw(samples: int, seed: int) -> npt.NDArray[np.uint8]:
-        drawn = np.random.default_rng(seed).random((samples, steps or DEFAULT_STEPS, *size)) < DENSITY
-        return drawn.astype(np.uint8)
+    def draw(samples: int, seed: int) -> Inputs:
+        generator, length = np.random.default_rng(seed), steps or DEFAULT_STEPS
+        drawn = [generator.random((samples, length, *size)) < DENSITY for size in sizes.values()]
+        named = {name: each.astype(np.uint8) for name, each in zip(traced.inputs, drawn, strict=True)}
+        return named if len(named) > 1 else named[traced.inputs[0]]
 
     return LiveModel(traced.graph, run, draw)
 
 
 def _one_step(_module: nn.Module) -> None:
     """Return None: forward computes one step."""
+
+
+def _inputs(module: nn.Module, shape: Shape | Mapping[str, Shape]) -> dict[str, Shape]:
+    """Return the shape of every input by its name, in the order in which forward takes them."""
+    if not isinstance(shape, Mapping):
+        return {"input": shape}
+    if len(shape) == 1:
+        return dict(shape)
+    known = list(inspect.signature(module.forward).parameters)[: len(shape)]
+    if set(known) != set(shape):
+        raise UsageError(
+            "--input-shape",
+            f"names the inputs {', '.join(shape)}, forward takes {', '.join(known)} first",
+            "name each as forward does",
+        )
+    return {name: shape[name] for name in known}
 
 
 def _step_seconds(module: nn.Module, known: Framework) -> float:

@@ -8,27 +8,32 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from neurodeploy.export.live import Answers
-from neurodeploy.export.stepping import call_step
+from neurodeploy.export.stepping import Given, call_step
 
 #: (inputs, node name -> module name, nodes whose membrane is the answer) -> Answers.
-Run = Callable[[npt.NDArray[Any], Mapping[str, str], frozenset[str]], Answers]
+Run = Callable[[Given, Mapping[str, str], frozenset[str]], Answers]
 
 #: (a neuron's module, what its calls answered) -> [samples, steps, *shape].
 Arrange = Callable[[nn.Module, list[Tensor]], Tensor]
 
 
-def record_sequence(module: nn.Module, x: Tensor, neurons: Mapping[str, str], arrange: Arrange) -> Answers:
-    """Call ``module(x)`` once and return what its neurons answered.
+def tensors_of(inputs: Given) -> tuple[Tensor, ...]:
+    """Return every input of a network as a float32 tensor of its own."""
+    arrays = inputs if isinstance(inputs, tuple) else (inputs,)
+    return tuple(torch.tensor(array, dtype=torch.float32) for array in arrays)
+
+
+def record_sequence(module: nn.Module, x: tuple[Tensor, ...], neurons: Mapping[str, str], arrange: Arrange) -> Answers:
+    """Call ``module(*x)`` once and return what its neurons answered.
 
     Parameters
     ----------
     module : in evaluation mode and in its first state, which the call spends.
-    x : the whole sequence in the module's own layout.
+    x : the whole sequence of every input in the module's own layout.
     neurons : node name -> module name.
     arrange : brings the answers of all calls of a neuron into the layout [samples, steps, *shape].
 
@@ -56,17 +61,14 @@ def copy_of(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
     memo = {} if memo is None else memo
     for part in module.modules():
         for held in (vars(part), part._buffers, vars(part).get("_memories", {})):
-            memo |= {id(each): each.detach().clone() for each in held.values() if _has_history(each)}
+            with_history = (each for each in held.values() if isinstance(each, Tensor) and not each.is_leaf)
+            memo |= {id(each): each.detach().clone() for each in with_history}
     return deepcopy(module, memo)
-
-
-def _has_history(value: Any) -> bool:
-    return isinstance(value, Tensor) and not value.is_leaf
 
 
 def _keeper(into: list[Tensor]) -> Callable[..., None]:
     def keep(_module: nn.Module, _args: Any, answer: Any) -> None:
-        whole = torch.stack(answer) if isinstance(answer, list) else answer
+        whole: Tensor = torch.stack(answer) if isinstance(answer, list) else answer
         into.append(whole.detach().clone())
 
     return keep

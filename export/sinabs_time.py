@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
-import numpy.typing as npt
 import sinabs.layers as sl
 import torch
 from sinabs.layers.stateful_layer import StatefulLayer
 from torch import Tensor, nn
 
 from neurodeploy.export.live import Answers
-from neurodeploy.export.sequence import Run, copy_of, record_sequence
+from neurodeploy.export.sequence import Run, copy_of, record_sequence, tensors_of
+from neurodeploy.export.stepping import Given
 
 
 class OneStep(nn.Module):
@@ -40,21 +40,22 @@ def with_state(module: nn.Module) -> nn.Module:
 def over_time(module: nn.Module) -> Run:
     """Return what runs the network on whole sequences, in the layout that its layers take."""
 
-    def run(inputs: npt.NDArray[Any], neurons: Mapping[str, str], _readouts: frozenset[str]) -> Answers:
-        samples, steps = inputs.shape[:2]
+    def run(inputs: Given, neurons: Mapping[str, str], _readouts: frozenset[str]) -> Answers:
+        given = tensors_of(inputs)
+        samples, steps = given[0].shape[:2]
         whole = _fresh(module).eval()
         for part in whole.modules():
             if isinstance(part, sl.SqueezeMixin):
                 part.batch_size, part.num_timesteps = samples, -1
             elif isinstance(part, sl.UnflattenTime):
                 part.batch_size = samples
-        x = torch.tensor(inputs, dtype=torch.float32)
 
         def arrange(part: nn.Module, answers: list[Tensor]) -> Tensor:
             (answer,) = answers
             return answer.reshape(samples, steps, *answer.shape[1:]) if isinstance(part, sl.SqueezeMixin) else answer
 
-        return record_sequence(whole, x if _has_time_axis(whole) else x.flatten(0, 1), neurons, arrange)
+        x = given if _has_time_axis(whole) else tuple(each.flatten(0, 1) for each in given)
+        return record_sequence(whole, x, neurons, arrange)
 
     return run
 

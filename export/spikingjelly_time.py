@@ -10,14 +10,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy.typing as npt
 import torch
 from spikingjelly.activation_based import base, functional, layer, neuron
 from torch import Tensor, nn
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.live import Answers
-from neurodeploy.export.sequence import Run, copy_of, record_sequence
+from neurodeploy.export.sequence import Run, copy_of, record_sequence, tensors_of
+from neurodeploy.export.stepping import Given
 
 
 class ReadOut(nn.Module):
@@ -49,7 +49,7 @@ def over_time(module: nn.Module) -> Run | None:
     if not any(_takes_time(part) for part in module.modules()):
         return None
 
-    def run(inputs: npt.NDArray[Any], neurons: Mapping[str, str], readouts: frozenset[str]) -> Answers:
+    def run(inputs: Given, neurons: Mapping[str, str], readouts: frozenset[str]) -> Answers:
         whole = _named(module).eval()
         functional.reset_net(whole)
         parts: dict[str, Any] = dict(whole.named_modules())
@@ -67,7 +67,7 @@ def over_time(module: nn.Module) -> Run | None:
             steps = torch.cat(answers) if _takes_time(part) else torch.stack(answers)
             return steps.transpose(0, 1)
 
-        x = torch.tensor(inputs, dtype=torch.float32).transpose(0, 1)
+        x = tuple(each.transpose(0, 1) for each in tensors_of(inputs))
         return record_sequence(whole, x, neurons, arrange)
 
     return run

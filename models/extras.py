@@ -6,7 +6,6 @@ import importlib.util
 
 from neurodeploy.errors import BackendMissing
 
-
 #: What no extra can bring -> how to install it. sinabs 3.1 asks for nir 1.0.4 at most, and runs with later ones.
 _BY_HAND = {"sinabs": "pip install pbr matplotlib && pip install --no-deps sinabs"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import NotEqual, UsageError
-from neurodeploy.export.live import LiveModel
+from neurodeploy.export.live import Inputs, LiveModel
 from neurodeploy.files import refuse_existing, replacing
 from neurodeploy.graph import BatchNorm, Convolution, Graph, Input, Linear, Neuron, Scale
 from neurodeploy.nirfile import read_graph, write_graph
@@ -94,24 +95,29 @@ def export_model(
         write_graph(graph, temporary, force=True)
         notes += _nir_accepts(graph, temporary)
         read_back = read_graph(temporary)
-        (name,) = read_back.inputs
-        proof = prove(read_back, {name: inputs}, model.record(inputs))
+        by_port = inputs if isinstance(inputs, Mapping) else {read_back.inputs[0]: inputs}
+        proof = prove(read_back, by_port, model.record(inputs))
     return Export(path, read_back, proof, (*read_back.notes, *notes))
 
 
-def _from_file(path: str | Path, graph: Graph, notes: list[str]) -> npt.NDArray[Any]:
-    events = read_events(path)
-    if len(events.spikes) > 1:
-        raise UsageError(str(path), f"has the ports {', '.join(events.spikes)}", "give the spikes of one input")
-    (spikes,) = events.spikes.values()
-    wanted = next(node.shape for node in graph.nodes.values() if isinstance(node, Input))
-    if spikes.shape[2:] != wanted:
-        raise UsageError(
-            str(path), f"holds samples of shape {spikes.shape[2:]}, the network takes {wanted}", "give its own data"
-        )
-    if len(spikes) > MOST_SAMPLES:
-        notes.append(f"proved on the first {MOST_SAMPLES} of {len(spikes)} samples")
-    return spikes[:MOST_SAMPLES]
+def _from_file(path: str | Path, graph: Graph, notes: list[str]) -> Inputs:
+    """Return the samples of a proof: an array, or port -> array where the network has several inputs."""
+    spikes = read_events(path).spikes
+    wanted = {name: node.shape for name, node in graph.nodes.items() if isinstance(node, Input)}
+    if len(wanted) == len(spikes) == 1:
+        spikes = dict(zip(wanted, spikes.values(), strict=True))
+    if set(spikes) != set(wanted):
+        ports = f"has the ports {', '.join(spikes)}"
+        raise UsageError(str(path), ports, f"give the spikes of {', '.join(wanted)}")
+    for name, shape in wanted.items():
+        if spikes[name].shape[2:] != shape:
+            found = f"holds samples of shape {spikes[name].shape[2:]}, the network takes {shape}"
+            raise UsageError(str(path), found, "give its own data")
+    samples = len(next(iter(spikes.values())))
+    if samples > MOST_SAMPLES:
+        notes.append(f"proved on the first {MOST_SAMPLES} of {samples} samples")
+    taken = {name: values[:MOST_SAMPLES] for name, values in spikes.items()}
+    return taken if len(taken) > 1 else next(iter(taken.values()))
 
 
 def _nir_accepts(graph: Graph, path: Path) -> list[str]:

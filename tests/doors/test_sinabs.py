@@ -124,6 +124,21 @@ def test_single_layers_and_residual_sums(tmp_path):
     proved(sl.IAF(spike_threshold=torch.tensor(2.0)), tmp_path, name="alone.nir")
 
 
+@pytest.mark.parametrize("squeezed", [True, False])
+def test_two_inputs_joined(tmp_path, squeezed):
+    class Joined(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l1, self.l2 = linear(6, 5), linear(8, 4)
+            self.a, self.b = (sl.IAFSqueeze(batch_size=1) if squeezed else sl.IAF() for _ in range(2))
+
+        def forward(self, left, right):
+            return self.b(self.l2(torch.cat([self.a(self.l1(left)), right], dim=-1)))
+
+    graph = proved(Joined(), tmp_path, shape={"left": (6,), "right": (3,)})
+    assert graph.inputs == ["left", "right"]
+
+
 def test_state_in_a_checkpoint_is_not_loaded(tmp_path):
     def build():
         return nn.Sequential(linear(6, 5), sl.LIF(tau_mem=FIVE, tau_syn=3.0))

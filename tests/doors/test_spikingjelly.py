@@ -145,6 +145,24 @@ def test_a_node_that_answers_with_its_membrane(tmp_path, node, decode):
     assert not graph.nodes["3"].spiking
 
 
+class TwoSenses(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = neuron.LIFNode(v_threshold=0.2), neuron.IFNode()
+        self.see, self.join = layer.Conv2d(2, 3, 3), linear(3, 4)
+
+    def forward(self, image, gain):
+        seen = self.a(self.see(image))
+        return self.b(self.join(gain)), seen
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_two_inputs_and_two_answers(tmp_path, mode):
+    graph = proved(TwoSenses(), tmp_path, shape={"image": (2, 4, 4), "gain": (3,)}, mode=mode)
+    assert graph.inputs == ["image", "gain"]
+    assert graph.sources("output_2") == ["a"]
+
+
 def test_delays_and_single_neurons(tmp_path):
     proved(nn.Sequential(linear(6, 5), neuron.IFNode(), layer.Delay(3), linear(5, 4), neuron.IFNode()), tmp_path)
     (tmp_path / "net.nir").unlink()
