@@ -249,14 +249,13 @@ class _Recorder(TorchFunctionMode):
     def finish(self, answers: Mapping[str, Any]) -> tuple[Graph, frozenset[str]]:
         """Return the graph, and the neurons of which it answers the membrane.
 
-        The first answer must come from the inputs. Of the others those do that are spikes; membranes that are returned
-        beside the spikes of their neurons, for a loss or a plot, are no answers.
+        The first answer must come from the inputs. Of the others those count that are spikes; membranes returned beside
+        the spikes of their neurons, for a loss or a plot, do not.
         """
         (first, answer), *others = answers.items()
         if id(answer) not in self.values:
-            raise Unsupported(
-                "the module", "returns a tensor that does not come from its input", "return the last spikes"
-            )
+            problem = "returns a tensor that does not come from its input"
+            raise Unsupported("the module", problem, "return the last spikes")
         found = {first: self.values[id(answer)]}
         for name, other in others:
             value = self.values.get(id(other))
