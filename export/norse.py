@@ -19,7 +19,6 @@ from typing import Any
 import norse.torch as norse
 import numpy as np
 import numpy.typing as npt
-import torch
 from norse.torch.functional.reset import reset_subtract, reset_value
 from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from torch import nn
