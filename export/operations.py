@@ -111,8 +111,17 @@ def _scale(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: T
     recorder.put("scale", Scale(frozen_array(factor)), recorder.read(left, operation), answer)
 
 
-def _average(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: Tensor) -> None:
-    pool = (nn.AvgPool1d if operation == "avg_pool1d" else nn.AvgPool2d)(*args[1:], **kwargs)
+#: Pooling function -> the layer that computes the same of the same arguments.
+_POOLS: Mapping[str, type[nn.Module]] = {
+    "avg_pool1d": nn.AvgPool1d,
+    "avg_pool2d": nn.AvgPool2d,
+    "max_pool1d": nn.MaxPool1d,
+    "max_pool2d": nn.MaxPool2d,
+}
+
+
+def _pool(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: Tensor) -> None:
+    pool = _POOLS[operation](*args[1:], **kwargs)
     value = recorder.read(args[0], operation)
     reader = reader_for(pool, recorder.readers)
     node = None if reader is None else reader(pool, operation, value.shape, recorder.dt).node
@@ -165,6 +174,13 @@ def _pointwise(axes: int) -> Callable[[Any], Node]:
 _PLACES: Mapping[int, Callable[[Any], Node]] = {1: Linear, 2: _pointwise(1), 3: _pointwise(2)}
 
 
+def _dropout(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: Tensor) -> None:
+    value = recorder.read(args[0], operation)
+    if kwargs.get("training", args[2] if len(args) > 2 else True):
+        raise recorder.cannot(operation, "drops values in every step; give it training=self.training")
+    recorder.pass_on(answer, value)
+
+
 Handler = Callable[[Recorder, str, Any, dict[str, Any], Tensor], None]
 
 #: Operation -> what it adds to the graph.
@@ -176,5 +192,6 @@ OPERATIONS: Mapping[str, Handler] = {
     **dict.fromkeys(("view", "reshape"), _reshape),
     **dict.fromkeys(("mul", "mul_", "multiply", "div", "div_", "divide", "true_divide"), _scale),
     **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
-    **dict.fromkeys(("avg_pool1d", "avg_pool2d"), _average),
+    **dict.fromkeys(_POOLS, _pool),
+    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout"), _dropout),
 }

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from neurodeploy.errors import NotEqual, UsageError
 from neurodeploy.export.live import Inputs, LiveModel
 from neurodeploy.files import refuse_existing, replacing
-from neurodeploy.graph import BatchNorm, Convolution, Graph, Input, Linear, Neuron, Scale
+from neurodeploy.graph import BatchNorm, Convolution, Graph, Input, Linear, Neuron, Scale, Shape
 from neurodeploy.nirfile import read_graph, write_graph
 from neurodeploy.npz import read_events
 from neurodeploy.passes.fold_batchnorm import fold_batchnorm
@@ -104,8 +104,8 @@ def _from_file(path: str | Path, graph: Graph, notes: list[str]) -> Inputs:
     """Return the samples of a proof: an array, or port -> array where the network has several inputs."""
     spikes = read_events(path).spikes
     wanted = {name: node.shape for name, node in graph.nodes.items() if isinstance(node, Input)}
-    if len(wanted) == len(spikes) == 1:
-        spikes = dict(zip(wanted, spikes.values(), strict=True))
+    if len(wanted) == 1:
+        return read_samples(path, next(iter(wanted.values())), notes)
     if set(spikes) != set(wanted):
         ports = f"has the ports {', '.join(spikes)}"
         raise UsageError(str(path), ports, f"give the spikes of {', '.join(wanted)}")
@@ -117,7 +117,27 @@ def _from_file(path: str | Path, graph: Graph, notes: list[str]) -> Inputs:
     if samples > MOST_SAMPLES:
         notes.append(f"proved on the first {MOST_SAMPLES} of {samples} samples")
     taken = {name: values[:MOST_SAMPLES] for name, values in spikes.items()}
-    return taken if len(taken) > 1 else next(iter(taken.values()))
+    return taken
+
+
+def read_samples(path: str | Path, wanted: Shape, notes: list[str]) -> npt.NDArray[Any]:
+    """Return the samples of an event file to prove a network on, and note how many of them where not all.
+
+    Raises
+    ------
+    UsageError : several ports, or samples of another shape than ``wanted``.
+    """
+    events = read_events(path)
+    if len(events.spikes) > 1:
+        raise UsageError(str(path), f"has the ports {', '.join(events.spikes)}", "give the spikes of one input")
+    (spikes,) = events.spikes.values()
+    if spikes.shape[2:] != wanted:
+        raise UsageError(
+            str(path), f"holds samples of shape {spikes.shape[2:]}, the network takes {wanted}", "give its own data"
+        )
+    if len(spikes) > MOST_SAMPLES:
+        notes.append(f"proved on the first {MOST_SAMPLES} of {len(spikes)} samples")
+    return spikes[:MOST_SAMPLES]
 
 
 def _nir_accepts(graph: Graph, path: Path) -> list[str]:

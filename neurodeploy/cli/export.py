@@ -13,6 +13,7 @@ from neurodeploy.cli.common import force_option, json_option, print_json, quiet_
 from neurodeploy.export.door import DOORS
 
 if TYPE_CHECKING:
+    from neurodeploy.network_export import NetworkExport
     from neurodeploy.nir_export import Export
 
 
@@ -81,17 +82,35 @@ def export(
     simulated; a layer that differs from your model is named, and no file is left.
     """
     from neurodeploy.export.door import Request, open_model
+    from neurodeploy.export.live import LiveNetwork
+    from neurodeploy.network_export import export_network
     from neurodeploy.nir_export import export_model
+    from neurodeploy.targets.lava.environment import packages
 
-    request = Request(checkpoint, factory, input_shape, steps, samples, dt)
+    request = Request(checkpoint, factory, input_shape, steps, samples, dt, packages())
     # The user's code may print; stdout is for the result.
     with contextlib.redirect_stdout(sys.stderr):
         model = open_model(request, source)
-        result = export_model(model, output, samples=samples, fold=fold, force=force)
+        if isinstance(model, LiveNetwork):
+            written = export_network(model, output, samples=samples, force=force)
+            document, text = written.as_dict(), _network_summary(written)
+        else:
+            result = export_model(model, output, samples=samples, fold=fold, force=force)
+            document, text = result.as_dict(), _summary(result)
     if as_json:
-        print_json(result.as_dict())
+        print_json(document)
     elif not quiet:
-        click.echo(_summary(result))
+        click.echo(text)
+
+
+def _network_summary(result: NetworkExport) -> str:
+    network, proof = result.network, result.proof
+    lines = [
+        f"{result.file}: integer network, {len(network.populations)} populations, {result.neurons:,} neurons, "
+        f"{result.weights:,} weights",
+        f"  proved against the trained model over {proof.cells:,} cells: all equal",
+    ]
+    return "\n".join([*lines, *(f"  note: {note}" for note in result.notes)])
 
 
 def _summary(result: Export) -> str:
