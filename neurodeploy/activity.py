@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.arrivals import active_updates
+from neurodeploy.blocks import blocks_of
 from neurodeploy.errors import InputError
 from neurodeploy.mesh import Routes
 from neurodeploy.network import Convolution, Network, Population, Projection
@@ -127,7 +128,7 @@ def count_activity(network: Network, recording: Recording, placement: Placement)
     InputError : the recording lacks the spikes of a population or port, or they are of another shape.
     """
     fired = {name: _fired(recording, name, part.shape) for name, part in network.by_name.items()}
-    per_neuron = {name: spikes.sum(axis=(0, 1), dtype=np.int64).reshape(-1) for name, spikes in fired.items()}
+    per_neuron = {name: _spikes_of_each(spikes) for name, spikes in fired.items()}
     tally = _Tally(placement)
     projections = {p.name: tally.projection(p, per_neuron[p.source]) for p in network.projections}
     populations = {}
@@ -156,17 +157,25 @@ def count_activity(network: Network, recording: Recording, placement: Placement)
     )
 
 
-def _fired(recording: Recording, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Return whether each cell sent a spike, bool [samples, steps, *shape]."""
+def _fired(recording: Recording, name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return what each cell sent, integer [samples, steps, *shape]."""
     table = recording.spikes if name in recording.spikes else recording.inputs
     if name not in table:
         raise InputError(name, "has no spikes in the recording", "record with record=('s',)")
-    expected = (recording.samples, recording.steps, *shape)
+    expected = (*recording.extent, *shape)
     if table[name].shape != expected:
         raise InputError(
             name, f"was recorded as {list(table[name].shape)}, the network says {list(expected)}", "record it anew"
         )
-    return np.asarray(table[name] != 0, dtype=np.bool_)
+    return table[name]
+
+
+def _spikes_of_each(sent: npt.NDArray[Any]) -> Counts:
+    """Return how often each cell sent a spike, int64 [cells], a block of samples and steps at a time."""
+    count = np.zeros(sent.shape[2:], dtype=np.int64)
+    for block in blocks_of(sent):
+        count += np.count_nonzero(sent[block], axis=(0, 1))
+    return count.reshape(-1)
 
 
 @dataclass

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any
+
+import numpy.typing as npt
 
 #: Cells of a block: temporary arrays of a few bytes a cell stay far below what any machine has.
 BLOCK_CELLS = 1 << 24
@@ -26,3 +30,9 @@ def blocks(samples: int, steps: int, cells: int, limit: int = BLOCK_CELLS) -> It
     for sample in range(samples):
         for start in range(0, steps, length):
             yield slice(sample, sample + 1), slice(start, min(start + length, steps))
+
+
+def blocks_of(values: npt.NDArray[Any]) -> Iterator[Block]:
+    """Yield the blocks of an array [samples, steps, *shape]."""
+    samples, steps, *shape = values.shape
+    return blocks(samples, steps, math.prod(shape))

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from neurodeploy.errors import InputError
 from neurodeploy.files import require_file
+from neurodeploy.headroom import free_memory
+from neurodeploy.npzstream import map_stored, read_header
 
 #: Refuse to unpack more than this from one file: enough for 10,000 samples of 128 x 128 x 2 over 25 steps.
 MAX_BYTES = 8 << 30
@@ -30,8 +32,10 @@ def write_npz(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
                 np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
 
 
-def read_npz(path: str | Path, *, limit: int = MAX_BYTES) -> dict[str, npt.NDArray[Any]]:
-    """Read every array of an .npz file, allocating at most ``limit`` bytes in all.
+def read_npz(path: str | Path, *, limit: int = MAX_BYTES, mapped: bool = False) -> dict[str, npt.NDArray[Any]]:
+    """Read every array of an .npz file, allocating at most ``limit`` bytes in all, and no more than are free.
+
+    With ``mapped``, arrays that are not compressed are mapped, read-only, and count for nothing.
 
     Raises
     ------
@@ -39,10 +43,14 @@ def read_npz(path: str | Path, *, limit: int = MAX_BYTES) -> dict[str, npt.NDArr
     """
     path = require_file(path)
     arrays: dict[str, npt.NDArray[Any]] = {}
-    left = limit
+    left = min(limit, free_memory())
     try:
+        if mapped:
+            arrays = map_stored(path)
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
+                if member.filename.removesuffix(".npy") in arrays:
+                    continue
                 if not member.filename.endswith(".npy"):
                     raise InputError(
                         str(path), f"holds {member.filename!r}, which is no array", "write it with np.savez"
@@ -62,14 +70,13 @@ def read_npz(path: str | Path, *, limit: int = MAX_BYTES) -> dict[str, npt.NDArr
 
 
 def _read_array(stream: BinaryIO, path: str, name: str, limit: int) -> npt.NDArray[Any]:
-    version = np.lib.format.read_magic(stream)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read_header(stream)
     if dtype.hasobject:
         raise InputError(path, f"{name} holds Python objects", "store plain numbers; objects are never unpickled")
     size = math.prod(shape) * dtype.itemsize
     if size > limit:
-        raise InputError(path, f"{name} declares {size:,} bytes, the limit is {limit:,}", "split it into smaller files")
+        advice = "split it into smaller files, or store it uncompressed with np.savez, which is read from the disk"
+        raise InputError(path, f"{name} declares {size:,} bytes, the limit is {limit:,}", advice)
     data = stream.read(size)
     if len(data) != size:
         raise InputError(path, f"{name} ends after {len(data):,} of {size:,} bytes", "write it again")
