@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from neurodeploy.pipeline import deploy
     from neurodeploy.quantization import quantize
     from neurodeploy.recording import Recording
+    from neurodeploy.session import Session
     from neurodeploy.simulation import simulate
     from neurodeploy.targets.chip import load_chip
 
@@ -26,6 +27,7 @@ __all__ = [
     "Graph",
     "Network",
     "Recording",
+    "Session",
     "compare",
     "deploy",
     "estimate",
@@ -41,6 +43,7 @@ _HOMES = {
     "Graph": "neurodeploy.graph",
     "Network": "neurodeploy.network",
     "Recording": "neurodeploy.recording",
+    "Session": "neurodeploy.session",
     "compare": "neurodeploy.comparison",
     "deploy": "neurodeploy.pipeline",
     "estimate": "neurodeploy.energy",

@@ -117,8 +117,7 @@ def simulate(
     """
     if backend not in BACKENDS:
         raise UsageError("--backend", f"{backend!r} is none", f"one of {', '.join(BACKENDS)}")
-    if unknown := set(record) - set(QUANTITIES):
-        raise UsageError("--record", f"{sorted(unknown)} cannot be recorded", f"any of {', '.join(QUANTITIES)}")
+    check_quantities(record)
     load, executes = BACKENDS[backend]
     if device not in DEVICES:
         raise UsageError("--device", f"{device!r} is none", f"one of {', '.join(DEVICES)}")
@@ -135,6 +134,12 @@ def simulate(
     if isinstance(network, Network):
         verify_network(network)
     return load()(network, checked, tuple(record))
+
+
+def check_quantities(record: Collection[str]) -> None:
+    """Raise :class:`UsageError` for a quantity that cannot be recorded."""
+    if unknown := set(record) - set(QUANTITIES):
+        raise UsageError("--record", f"{sorted(unknown)} cannot be recorded", f"any of {', '.join(QUANTITIES)}")
 
 
 def ports(network: Simulated) -> dict[str, Shape]:

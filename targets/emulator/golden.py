@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from neurodeploy import dynamics
 from neurodeploy.carried import Carried, at_start, latest
+from neurodeploy.events import Densified, EventInput
 from neurodeploy.fixedpoint import shift
 from neurodeploy.network import Connection, Convolution, Network, Population, Projection, Sparse
 from neurodeploy.recording import Recording
@@ -74,6 +75,23 @@ def advance(
     return recording, Carried(
         before.steps + steps, states, {name: latest(older, sent[name]) for name, older in before.sent.items()}
     )
+
+
+class Carrier:
+    """Samples of a network between two runs."""
+
+    def __init__(self, network: Network, start: Carried) -> None:
+        self._network, self._carried = network, start
+
+    def run(self, spikes: Mapping[str, Spikes | EventInput], record: Collection[str]) -> Recording:
+        """Simulate the next steps of every sample; parameters as of :func:`run`."""
+        dense = Densified(spikes, {port.name: port.shape for port in self._network.ports})
+        recording, self._carried = advance(self._network, dense, record, self._carried)
+        return recording
+
+    def carried(self) -> Carried:
+        """Return the state after the steps so far."""
+        return self._carried
 
 
 def _resets(network: Network, name: str, t: int) -> bool:

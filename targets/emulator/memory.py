@@ -60,6 +60,7 @@ class Outputs(NamedTuple):
     v : int32 [samples, steps, cells_v], those of whole populations from the cell ``first_v`` on.
     found : int64 [populations, 2], to which how many u wrapped and how many v saturated is added.
     keeps_u : whether u is wanted.
+    first_t : the step of a sample with which the arrays begin, not 0 where a run goes on.
     """
 
     s: Any
@@ -69,6 +70,7 @@ class Outputs(NamedTuple):
     keeps_u: bool
     first_v: int
     cells_v: int
+    first_t: int = 0
 
 
 #: Forms that input comes in.
