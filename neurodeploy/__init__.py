@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neurodeploy.recording import Recording
     from neurodeploy.session import Session
     from neurodeploy.simulation import simulate
+    from neurodeploy.streaming import stream
     from neurodeploy.targets.chip import load_chip
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "map_network",
     "quantize",
     "simulate",
+    "stream",
 ]
 
 #: Public name -> module that defines it.
@@ -55,6 +57,7 @@ _HOMES = {
     "map_network": "neurodeploy.mapping",
     "quantize": "neurodeploy.quantization",
     "simulate": "neurodeploy.simulation",
+    "stream": "neurodeploy.streaming",
 }
 
 try:

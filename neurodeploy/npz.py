@@ -21,6 +21,8 @@ from neurodeploy.npzstream import map_stored, read_header
 
 #: Refuse to unpack more than this from one file: enough for 10,000 samples of 128 x 128 x 2 over 25 steps.
 MAX_BYTES = 8 << 30
+#: Input spikes of this many bytes are left on disk where they are not compressed; smaller ones have their checksum tested.
+_MAPPED_FROM = 1 << 26
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -34,10 +36,10 @@ def write_npz(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
                 np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
 
 
-def read_npz(path: str | Path, *, limit: int = MAX_BYTES, mapped: bool = False) -> dict[str, npt.NDArray[Any]]:
+def read_npz(path: str | Path, *, limit: int = MAX_BYTES, mapped: int | None = None) -> dict[str, npt.NDArray[Any]]:
     """Read every array of an .npz file, allocating at most ``limit`` bytes in all, and no more than are free.
 
-    With ``mapped``, arrays that are not compressed are mapped, read-only, and count for nothing.
+    Arrays of ``mapped`` bytes and more that are not compressed are mapped, read-only, and count for nothing.
 
     Raises
     ------
@@ -47,8 +49,8 @@ def read_npz(path: str | Path, *, limit: int = MAX_BYTES, mapped: bool = False) 
     arrays: dict[str, npt.NDArray[Any]] = {}
     left = min(limit, free_memory())
     try:
-        if mapped:
-            arrays = map_stored(path)
+        if mapped is not None:
+            arrays = map_stored(path, mapped)
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if member.filename.removesuffix(".npy") in arrays:
@@ -126,7 +128,7 @@ def read_events(path: str | Path) -> Events:
     ------
     InputError : no spikes, spikes that are no whole numbers, ports or labels of different lengths.
     """
-    arrays = read_npz(path)
+    arrays = read_npz(path, mapped=_MAPPED_FROM)
     found = {
         name.removeprefix("spikes").removeprefix("/"): a for name, a in arrays.items() if name.startswith("spikes")
     }

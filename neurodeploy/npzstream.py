@@ -151,8 +151,8 @@ def _closing(at: int, size: int, number: int) -> bytes:
     return end64 + locator + _END.pack(b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, _BEYOND, _BEYOND, 0)
 
 
-def map_stored(path: str | Path) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of an .npz file that are not compressed, mapped into memory and read-only.
+def map_stored(path: str | Path, least: int = 0) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of ``least`` bytes and more of an .npz file that are not compressed, mapped and read-only.
 
     Raises
     ------
@@ -161,7 +161,8 @@ def map_stored(path: str | Path) -> dict[str, npt.NDArray[Any]]:
     found: dict[str, npt.NDArray[Any]] = {}
     with zipfile.ZipFile(path) as archive, Path(path).open("rb") as file:
         for info in archive.infolist():
-            if info.compress_type == zipfile.ZIP_STORED and info.filename.endswith(".npy"):
+            stored = info.compress_type == zipfile.ZIP_STORED and info.file_size >= least
+            if stored and info.filename.endswith(".npy"):
                 found[info.filename.removesuffix(".npy")] = _mapped(path, file, info)
     return found
 

@@ -149,7 +149,7 @@ def read_recording(path: str | Path, inputs: Mapping[str, Quantity] | None = Non
     ------
     InputError : the file is damaged, or no recording of this version.
     """
-    arrays = read_npz(path, mapped=True)
+    arrays = read_npz(path, mapped=0)
     try:
         about = json.loads(str(arrays.pop("about")))
         fields = {name: about[name] for name in _ABOUT}

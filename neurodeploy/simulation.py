@@ -19,6 +19,7 @@ from neurodeploy.graph import Graph, Input
 from neurodeploy.network import Network, Shape
 from neurodeploy.netxfile import NetxFile, host_driven
 from neurodeploy.recording import Recording
+from neurodeploy.room import require_room
 from neurodeploy.verify_network import verify_network
 
 Spikes = npt.NDArray[Any]
@@ -113,7 +114,8 @@ def simulate(
     ------
     UsageError : unknown backend, device or quantity, or a backend that does not execute this value, or not there.
     BackendMissing : the backend is not installed, or the device not there.
-    InputError : spikes that do not fit the ports, hold NaN, fractions or nothing.
+    InputError : spikes that do not fit the ports, hold NaN, fractions or nothing; a network that cannot be; a network
+        or recording too large for the memory that is free (:func:`neurodeploy.stream` writes it to disk).
     """
     if backend not in BACKENDS:
         raise UsageError("--backend", f"{backend!r} is none", f"one of {', '.join(BACKENDS)}")
@@ -133,6 +135,7 @@ def simulate(
         checked = Densified(checked, ports(network))
     if isinstance(network, Network):
         verify_network(network)
+        require_room(network, checked, record, dense=load is not _emulator)
     return load()(network, checked, tuple(record))
 
 
