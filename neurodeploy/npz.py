@@ -21,7 +21,7 @@ from neurodeploy.npzstream import map_stored, read_header
 
 #: Refuse to unpack more than this from one file: enough for 10,000 samples of 128 x 128 x 2 over 25 steps.
 MAX_BYTES = 8 << 30
-#: Input spikes of this many bytes are left on disk where they are not compressed; smaller ones have their checksum tested.
+#: Input of so many bytes is left on disk where it is not compressed; that of smaller arrays has its checksum tested.
 _MAPPED_FROM = 1 << 26
 
 

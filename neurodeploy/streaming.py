@@ -19,7 +19,7 @@ import numpy.typing as npt
 from neurodeploy.blocks import Block, blocks
 from neurodeploy.comparison import Comparison, compare, joined
 from neurodeploy.errors import InputError, UsageError
-from neurodeploy.events import EventInput
+from neurodeploy.events import Densified, EventInput
 from neurodeploy.files import replacing
 from neurodeploy.headroom import free_memory, require_disk, require_memory
 from neurodeploy.network import Network
@@ -110,8 +110,28 @@ def stream(
                 on_progress(recording.samples * recording.steps)
         if writer is not None:
             writer.finish(tally)
-    kept = None if path is None else read_recording(path, checked)
+    kept = None if path is None else read_recording(path, Densified(checked, ports(network)))
     return Streamed(tally, kept, joined(parts, (samples, steps)) if parts else None)
+
+
+def recorded(
+    network: Network, path: str | Path, spikes: Spikes | EventInput | Mapping[str, Spikes | EventInput]
+) -> Recording:
+    """Return the recording of a file, left on the disk, with the spikes that were fed in when it was made.
+
+    Raises
+    ------
+    InputError : no recording, or one of other populations, samples or steps.
+    """
+    checked = check_spikes(ports(network), spikes)
+    found = read_recording(path, Densified(checked, ports(network)))
+    if (extent := next(iter(checked.values())).shape[:2]) != found.extent:
+        problem = "{} samples of {} steps, the input has {} of {}".format(*found.extent, *extent)
+        raise InputError(str(path), problem, "give the input that it was made from")
+    if set(found.spikes) != (names := {p.name for p in network.populations}):
+        problem = f"holds the populations {sorted(found.spikes)}, the network has {sorted(names)}"
+        raise InputError(str(path), problem, "give the network that it was made from")
+    return found
 
 
 def _pieces(
