@@ -109,9 +109,11 @@ class NpzWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
-        self._file.close()
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self._file.close()
 
 
 def _extra_size(numbers: int) -> int:

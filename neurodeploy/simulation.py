@@ -131,11 +131,11 @@ def simulate(
         found, (takes, way) = _VALUES[type(network)][0], _VALUES[executes]
         raise UsageError(f"backend {backend}", f"does not run {found} but {takes}", way)
     checked: Mapping[str, Spikes | EventInput] = check_spikes(ports(network), spikes)
-    if load is not _emulator:
-        checked = Densified(checked, ports(network))
     if isinstance(network, Network):
         verify_network(network)
         require_room(network, checked, record, dense=load is not _emulator)
+    if load is not _emulator:
+        checked = Densified(checked, ports(network))
     return load()(network, checked, tuple(record))
 
 
