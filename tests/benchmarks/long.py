@@ -5,8 +5,8 @@
     python -m tests.benchmarks.long [--steps 1000000] [--neurons 1000000] [--whole] [--json FILE]
 
 A small network with delays and a loop, of leaky integrate-and-fire neurons (the chunked kernel) and of variants with
-scheduled resets (the stepwise one), runs for a million steps in a session. At ten checkpoints the golden model takes the
-state over and both run the next steps: every spike, current and membrane has to be the same. With ``--whole`` the golden
+scheduled resets (the stepwise one), runs for a million steps in a session. At ten checkpoints the golden model takes
+the state over and both run on: every spike, current and membrane has to be the same. With ``--whole`` the golden
 model runs all steps by itself, some ten minutes, and hashes of all that both recorded are compared. Resident memory is
 read at a tenth of the run and at its end. Then come populations of a million neurons, behind a convolution, a grouped
 one and sparse synapses, streamed to a file, the first steps beside the golden model.
