@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.events import Densified, EventInput, check_events
+from neurodeploy.fixedpoint import REGISTER_MAX
 from neurodeploy.graph import Graph, Input
 from neurodeploy.network import Network, Shape
 from neurodeploy.netxfile import NetxFile, host_driven
@@ -206,8 +207,13 @@ def _without_ones(shape: Shape) -> Shape:
 
 def _check_port(name: str, shape: Shape, values: Spikes | EventInput) -> Spikes | EventInput:
     if isinstance(values, EventInput):
-        return check_events(name, shape, values)
-    values = np.asarray(values)
+        events = check_events(name, shape, values)
+        _check_numbers(f"input {name!r}", events.payloads())
+        return events
+    try:
+        values = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"input {name!r}", f"is no array ({error})", "give rows of equal length") from error
     if values.shape[2:] != shape and _without_ones(values.shape[2:]) == _without_ones(shape):
         values = values.reshape(*values.shape[:2], *shape)  # (n,) for (n, 1, 1): the cells are the same
     if values.shape[2:] != shape or values.ndim != 2 + len(shape) or 0 in values.shape:
@@ -215,12 +221,22 @@ def _check_port(name: str, shape: Shape, values: Spikes | EventInput) -> Spikes 
         raise InputError(f"input {name!r}", f"is {list(values.shape)}, the network takes {expected}", "reshape it")
     if values.dtype == np.bool_:
         return values.view(np.uint8)
-    if np.issubdtype(values.dtype, np.floating):
+    _check_numbers(f"input {name!r}", values)
+    return values.astype(np.int64) if values.dtype.kind == "f" else values
+
+
+def _check_numbers(subject: str, values: Spikes) -> None:
+    """Raise :class:`InputError` unless all are whole numbers that a 32-bit register holds."""
+    if values.dtype.kind not in "iuf":
+        raise InputError(subject, f"is of type {values.dtype}", "give whole numbers, spikes are 0 and 1")
+    if values.dtype.kind == "f":
         if not np.isfinite(values).all():
-            raise InputError(f"input {name!r}", "holds NaN or infinity", "give whole numbers")
+            raise InputError(subject, "holds NaN or infinity", "give whole numbers")
         if (values != np.trunc(values)).any():
-            raise InputError(f"input {name!r}", "holds fractions", "give whole numbers, spikes are 0 and 1")
-        return values.astype(np.int64)
-    if not np.issubdtype(values.dtype, np.integer):
-        raise InputError(f"input {name!r}", f"is of type {values.dtype}", "give whole numbers, spikes are 0 and 1")
-    return values
+            raise InputError(subject, "holds fractions", "give whole numbers, spikes are 0 and 1")
+    elif np.iinfo(values.dtype).max <= REGISTER_MAX:
+        return
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    if low < -REGISTER_MAX or high > REGISTER_MAX:
+        found = f"holds payloads of {low:.10g} to {high:.10g}, a 32-bit register holds {REGISTER_MAX}"
+        raise InputError(subject, found, "scale them into range")

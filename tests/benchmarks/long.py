@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.carried import Carried
+from neurodeploy.events import EventInput
 from neurodeploy.headroom import peak_memory, spelled
 from neurodeploy.network import Convolution, Dense, Network, Population, Port, Projection, Sparse
 from neurodeploy.neurons import Lif, SigmaDelta
@@ -156,20 +157,27 @@ def large(kind: str, neurons: int) -> Network:
     return Network((Port("in", source),), (Population("x", target, lif, 1),), (path,), ("x",))
 
 
+def events_of(shape: tuple[int, ...], steps: int, density: float = 0.01) -> EventInput:
+    """Return input of so many steps as events; that of fewer steps is its beginning."""
+    rng, cells = np.random.default_rng(5), int(np.prod(shape))
+    index = [np.unique(rng.integers(0, cells, int(cells * density))).astype(np.int32) for _ in range(steps)]
+    t = np.repeat(np.arange(steps, dtype=np.int32), [len(each) for each in index])
+    return EventInput(1, steps, t, np.concatenate(index))
+
+
 def large_run(kind: str, neurons: int, steps: int, compared: int) -> dict[str, Any]:
     """Return figures of a large population: streamed to a file, and held against the golden model over some steps."""
     network = large(kind, neurons)
-    shape = network.ports[0].shape
-    rng = np.random.default_rng(5)
-    spikes = (rng.random((1, steps, *shape), np.float32) < 0.01).astype(np.uint8)
+    spikes = events_of(network.ports[0].shape, steps)
+    first = events_of(network.ports[0].shape, compared)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.npz"
-        stream(network, spikes[:, :2], path, piece_bytes=1)
+        stream(network, first, path, piece_bytes=1)
         seen: list[int] = []
         start = time.perf_counter()
         stream(network, spikes, path, piece_bytes=1 << 26, on_progress=lambda _: seen.append(resident()))
         seconds, size = time.perf_counter() - start, path.stat().st_size
-    found = stream(network, spikes[:, :compared], against="golden").comparison
+    found = stream(network, first, against="golden").comparison
     assert found is not None
     return {
         "name": f"{kind}, {network.populations[0].size:,} neurons",
