@@ -21,12 +21,14 @@ from neurodeploy.npzstream import map_stored, read_header
 
 #: Refuse to unpack more than this from one file: enough for 10,000 samples of 128 x 128 x 2 over 25 steps.
 MAX_BYTES = 8 << 30
+#: The longest comment of an archive.
+MAX_COMMENT = zipfile.ZIP_MAX_COMMENT
 #: Input of so many bytes is left on disk where it is not compressed; that of smaller arrays has its checksum tested.
 _MAPPED_FROM = 1 << 26
 
 
-def write_npz(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write arrays to a compressed .npz file whose bytes depend on nothing but the arrays."""
+def write_npz(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]], comment: bytes = b"") -> None:
+    """Write arrays to a compressed .npz file whose bytes depend on nothing but the arrays and the comment."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
@@ -34,6 +36,13 @@ def write_npz(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
             entry.external_attr = 0o644 << 16
             with archive.open(entry, "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
+        archive.comment = comment
+
+
+def read_comment(path: str | Path) -> bytes:
+    """Return the comment of an .npz file, empty where it has none; :func:`read_npz` says whether it is one."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.comment
 
 
 def read_npz(path: str | Path, *, limit: int = MAX_BYTES, mapped: int | None = None) -> dict[str, npt.NDArray[Any]]:

@@ -55,13 +55,14 @@ class _Member:
 class NpzWriter:
     """An .npz file that is being written, array by array or many arrays side by side.
 
-    Use it as a context: leaving it without an exception completes the file.
+    Use it as a context: leaving it without an exception completes the file, with ``comment`` as the archive's.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._file = Path(path).open("wb")  # noqa: SIM115  # closed by close or by leaving the context
         self._members: dict[str, _Member] = {}
         self._end = 0
+        self.comment = b""
 
     def reserve(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
         """Reserve the place of an array, whose data follow through :meth:`append`."""
@@ -102,7 +103,7 @@ class NpzWriter:
             self._file.write(_local_header(member))
             directory += _directory_entry(member)
         self._file.seek(self._end)
-        self._file.write(directory + _closing(self._end, len(directory), len(self._members)))
+        self._file.write(directory + _closing(self._end, len(directory), len(self._members), self.comment))
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -146,11 +147,11 @@ def _directory_entry(member: _Member) -> bytes:
     return head + member.name + extra
 
 
-def _closing(at: int, size: int, number: int) -> bytes:
+def _closing(at: int, size: int, number: int, comment: bytes) -> bytes:
     """Return the records that end an archive whose directory of so many bytes and members begins at ``at``."""
     end64 = _END64.pack(b"PK\6\6", _END64.size - 12, 3 << 8 | _VERSION, _VERSION, 0, 0, number, number, size, at)
     locator = _LOCATOR.pack(b"PK\6\7", 0, at + size, 1)
-    return end64 + locator + _END.pack(b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, _BEYOND, _BEYOND, 0)
+    return end64 + locator + _END.pack(b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, _BEYOND, _BEYOND, len(comment)) + comment
 
 
 def map_stored(path: str | Path, least: int = 0) -> dict[str, npt.NDArray[Any]]:

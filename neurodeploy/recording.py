@@ -1,7 +1,8 @@
 """What a simulation saw, and the file it is kept in.
 
 A file written by :meth:`Recording.save` is compressed; one written piece by piece (:mod:`neurodeploy.streaming`) is
-not, and is read without loading it. Both hold the same arrays under the same names.
+not, and is read without loading it. Both hold the same arrays under the same names, and the rest of a recording as JSON
+in the comment of the archive, where it is in nobody's way.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import numpy.typing as npt
 from neurodeploy.blocks import Block, blocks_of
 from neurodeploy.errors import InputError
 from neurodeploy.files import replacing
-from neurodeploy.npz import read_npz, write_npz
+from neurodeploy.npz import MAX_COMMENT, read_comment, read_npz, write_npz
 
 Quantity = npt.NDArray[Any]
 
-#: Fields that a file keeps as JSON, in the array ``about``.
+#: Fields that a file keeps in its comment, and those of them that it does without where they make it too long.
 _ABOUT = ("samples", "steps", "outputs", "readouts", "backend", "versions", "wraps", "clips")
+_SPARED = ("wraps", "clips")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,14 +120,18 @@ class Recording:
             found |= {f"{letter}/{name}": values for name, values in table.items()}
         return found
 
-    def about(self) -> Quantity:
-        """Return what a file keeps beside the arrays, as JSON in an array without axes."""
-        return np.array(json.dumps({name: getattr(self, name) for name in _ABOUT}, default=dict))
+    def about(self) -> bytes:
+        """Return what a file keeps beside the arrays, as JSON; of thousands of populations without wraps and clips."""
+        fields = {name: getattr(self, name) for name in _ABOUT}
+        text = json.dumps(fields, default=dict).encode()
+        if len(text) > MAX_COMMENT:
+            text = json.dumps({**fields, **{name: {} for name in _SPARED}}, default=dict).encode()
+        return text
 
     def save(self, path: str | Path) -> None:
-        """Write ``output``, ``s/``, ``u/``, ``v/<population>`` and ``about`` to an .npz file."""
+        """Write ``output``, ``s/``, ``u/``, ``v/<population>`` to an .npz file."""
         with replacing(path) as temporary:
-            write_npz(temporary, {**self.arrays(), "about": self.about()})
+            write_npz(temporary, self.arrays(), self.about())
 
 
 def active(cells: Quantity) -> int:
@@ -151,11 +157,11 @@ def read_recording(path: str | Path, inputs: Mapping[str, Quantity] | None = Non
     """
     arrays = read_npz(path, mapped=0)
     try:
-        about = json.loads(str(arrays.pop("about")))
+        about = json.loads(read_comment(path))
         fields = {name: about[name] for name in _ABOUT}
     except (KeyError, ValueError, TypeError) as error:
         advice = "write it with simulate -o, of this version"
-        raise InputError(str(path), "holds no 'about' of a recording", advice) from error
+        raise InputError(str(path), "says nothing of a recording in its comment", advice) from error
     tables: dict[str, dict[str, Quantity]] = {"s": {}, "u": {}, "v": {}}
     for name, values in arrays.items():
         letter, _, population = name.partition("/")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.events import Densified, EventInput, check_events
-from neurodeploy.fixedpoint import REGISTER_MAX
+from neurodeploy.exactness import loudest, require_exact
 from neurodeploy.graph import Graph, Input
 from neurodeploy.network import Network, Shape
 from neurodeploy.netxfile import NetxFile, host_driven
@@ -27,6 +27,7 @@ Spikes = npt.NDArray[Any]
 Simulated = Network | Graph | NetxFile
 Runner = Callable[[Any, Mapping[str, Any], Collection[str]], Recording]
 
+_LARGEST = (1 << 63) - 1024  # the largest float below 2^63
 QUANTITIES = ("s", "u", "v")
 
 
@@ -134,6 +135,7 @@ def simulate(
     checked: Mapping[str, Spikes | EventInput] = check_spikes(ports(network), spikes)
     if isinstance(network, Network):
         verify_network(network)
+        require_exact(network, checked)
         require_room(network, checked, record, dense=load is not _emulator)
     if load is not _emulator:
         checked = Densified(checked, ports(network))
@@ -226,7 +228,7 @@ def _check_port(name: str, shape: Shape, values: Spikes | EventInput) -> Spikes 
 
 
 def _check_numbers(subject: str, values: Spikes) -> None:
-    """Raise :class:`InputError` unless all are whole numbers that a 32-bit register holds."""
+    """Raise :class:`InputError` unless all are whole numbers that 64 bits hold."""
     if values.dtype.kind not in "iuf":
         raise InputError(subject, f"is of type {values.dtype}", "give whole numbers, spikes are 0 and 1")
     if values.dtype.kind == "f":
@@ -234,9 +236,7 @@ def _check_numbers(subject: str, values: Spikes) -> None:
             raise InputError(subject, "holds NaN or infinity", "give whole numbers")
         if (values != np.trunc(values)).any():
             raise InputError(subject, "holds fractions", "give whole numbers, spikes are 0 and 1")
-    elif np.iinfo(values.dtype).max <= REGISTER_MAX:
+    elif np.can_cast(values.dtype, np.int64):
         return
-    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
-    if low < -REGISTER_MAX or high > REGISTER_MAX:
-        found = f"holds payloads of {low:.10g} to {high:.10g}, a 32-bit register holds {REGISTER_MAX}"
-        raise InputError(subject, found, "scale them into range")
+    if (largest := loudest(values)) > _LARGEST:
+        raise InputError(subject, f"holds a payload of {largest:.10g}, 64 bits hold {_LARGEST:.10g}", "scale it")

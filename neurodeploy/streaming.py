@@ -213,4 +213,4 @@ class _Writer:
             wraps=dict(tally.wraps),
             clips=dict(tally.clips),
         )
-        self._file.add("about", whole.about())
+        self._file.comment = whole.about()

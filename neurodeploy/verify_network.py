@@ -211,7 +211,12 @@ def _convolution(
 
 
 def _formats(network: Network) -> Iterator[Finding]:
-    """Check weights against the bits that they declare; those of one sign need none for it, even ones one less."""
+    """Check weights of a network made for a chip against the bits that they take there.
+
+    Those of one sign need no bit for it, and even ones none for the lowest place.
+    """
+    if not network.target:
+        return
     for projection in network.projections:
         subject, bits = f"projection {projection.name!r}", projection.weight_bits
         if not 1 <= bits <= _WEIGHT_BITS_MAX:

@@ -60,7 +60,7 @@ def test_simulate_records_what_is_asked(run, files):
     assert outcome.code == 0
     assert "accuracy" in outcome.out
     arrays = read_npz(files / "r.npz")
-    assert set(arrays) == {"about", "output", "s/n1", "s/n2", "v/n1", "v/n2"}
+    assert set(arrays) == {"output", "s/n1", "s/n2", "v/n1", "v/n2"}
     assert arrays["s/n1"].shape == (6, 12, 4, 8, 8)
     assert arrays["v/n1"].dtype == np.int32
     assert np.array_equal(arrays["output"], arrays["s/n2"])
