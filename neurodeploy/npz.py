@@ -182,4 +182,6 @@ def _whole_numbers(values: npt.NDArray[Any], path: str, name: str = "spikes", ax
         raise InputError(
             path, f"{name} holds fractions, such as {values[values != np.trunc(values)][0]}", "store integers"
         )
+    if np.abs(values).max() >= 1 << 63:
+        raise InputError(path, f"{name} holds {np.abs(values).max():g}, beyond 64 bits", "store integers")
     return values.astype(np.int64)
