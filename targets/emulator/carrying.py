@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import numpy as np
+
 from neurodeploy.carried import Carried
 from neurodeploy.events import EventInput
+from neurodeploy.exactness import loudest
 from neurodeploy.network import Network
 from neurodeploy.recording import Recording
 from neurodeploy.targets.emulator import golden
@@ -44,13 +47,21 @@ class Carrier:
         """Simulate the next steps of every sample; parameters as of the backend's run."""
         before = self._golden
         if before is None:
-            before = self.carried() if self._sends_payloads else None
-            if (found := attempt(self._network, spikes, record, self._execute)) is not None:
+            loud = self._loudest(spikes) > self._program.exact_payload
+            before = self.carried() if loud or self._sends_payloads else None
+            found = None if loud else attempt(self._network, spikes, record, self._execute)
+            if found is not None:
                 self._steps += found.steps
                 return found
-            before = before or self.carried()  # refused by its inputs: nothing has run
+        assert before is not None, "only payloads make a sum overflow"
         recording, self._golden = golden.advance(self._network, dense_view(self._network, spikes), record, before)
         return recording
+
+    def _loudest(self, spikes: Mapping[str, Spikes | EventInput]) -> int:
+        """Return the largest payload; 0 where the types of the inputs show that none is too large."""
+        given = [values.payloads() if isinstance(values, EventInput) else values for values in spikes.values()]
+        wide = [values for values in given if np.iinfo(values.dtype).max > self._program.exact_payload]
+        return max(map(loudest, wide), default=0)
 
     def carried(self) -> Carried:
         """Return the state after the steps so far."""

@@ -27,6 +27,7 @@ class Memory(NamedTuple):
     edge_starts : int64 [parts], where those of a part's first list begin; those of its lists lie side by side.
     sums, own, line : sums of a population, or of a line of it, and those of one projection, int32; those of one line of
         a convolution, int16, cleared by whoever takes them.
+    ends : int64 [4], extremes, wraps and clips of the neurons updated last.
     arriving : int64 [CHUNK], a bound of what arrives at any neuron of a population in the steps of a chunk.
     gathered : uint8 [projections of a population, CHUNK], 1 where a convolution gathers.
     marks : int32 [projections of a population, CHUNK, places], edges of positions where the grain is a line.
@@ -46,6 +47,7 @@ class Memory(NamedTuple):
     sums: Any
     own: Any
     line: Any
+    ends: Any
     arriving: Any
     gathered: Any
     marks: Any
@@ -58,7 +60,8 @@ class Outputs(NamedTuple):
 
     s : uint8 [samples, steps, cells] in internal order; u : int32 likewise, or with a last axis of 0.
     v : int32 [samples, steps, cells_v], those of whole populations from the cell ``first_v`` on.
-    found : int64 [populations, 2], to which how many u wrapped and how many v saturated is added.
+    found : int64 [parts, 3], to which how many u wrapped and how many v saturated is added, and of which the last
+        column, how loud the loudest event of a port is, is raised.
     keeps_u : whether u is wanted.
     first_t : the step of a sample with which the arrays begin, not 0 where a run goes on.
     """
@@ -131,6 +134,7 @@ def _scratch(tables: Tables) -> dict[str, Any]:
         "sums": aligned(most, np.int32),
         "own": aligned(most, np.int32),
         "line": line,
+        "ends": np.zeros(4, dtype=np.int64),
         "arriving": np.zeros(c.CHUNK, dtype=np.int64),
         "gathered": np.zeros((fan, c.CHUNK), dtype=np.uint8),
         "marks": np.empty((fan, c.CHUNK, _places(tables)), dtype=np.int32),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -16,7 +17,7 @@ from neurodeploy.network import Network
 from neurodeploy.recording import Recording
 from neurodeploy.targets.emulator import golden
 from neurodeploy.targets.emulator.common import runs_in_chunks
-from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs, loudest
+from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs
 from neurodeploy.targets.emulator.memory import Inputs, Outputs
 from neurodeploy.targets.emulator.program import Program, compile_network
 from neurodeploy.targets.emulator.stepwise_program import StepwiseProgram, compile_stepwise
@@ -39,8 +40,8 @@ def compiled(network: Network) -> Program | StepwiseProgram:
 def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Collection[str] = ("s",)) -> Recording:
     """Simulate ``network`` bit-exactly; parameters as in :func:`neurodeploy.targets.emulator.golden.run`.
 
-    Ports may be given as events. Payloads so large that a 32-bit sum could overflow, which a population may send too,
-    go through the golden model instead.
+    Ports may be given as events. Where a payload, given or sent by a population, was so large that a 32-bit sum could
+    overflow, the golden model does it again: to look for one before would be a pass over all of the input.
     """
     found = attempt(network, spikes, record, execute)
     return found or golden.run(network, dense_view(network, spikes), record)
@@ -61,31 +62,26 @@ def dense_view(network: Network, spikes: Mapping[str, Spikes | EventInput]) -> D
 def attempt(
     network: Network, spikes: Mapping[str, Spikes | EventInput], record: Collection[str], execute: Executor
 ) -> Recording | None:
-    """Return what ``execute`` makes of the inputs, or nothing where a 32-bit sum could have overflowed.
-
-    It is not called where the inputs alone could make one overflow.
-    """
+    """Return what ``execute`` makes of the inputs, or nothing where a 32-bit sum could have overflowed."""
     program, dense = compiled(network), dense_view(network, spikes)
     events = {name: values for name, values in spikes.items() if isinstance(values, EventInput)}
     every = len(events) == len(spikes)
     inputs = event_inputs(network, program.perm, events) if every else dense_inputs(network, dense)
-    if loudest(inputs, program.exact_payload) > program.exact_payload:
-        return None
     everyone = tuple(p.name for p in network.populations)
     answering = everyone if "v" in record else network.readouts
     kept = _span([program.cells[name] for name in answering])
     outputs = _outputs(network, program, inputs.first.shape[:2], kept, keeps_u="u" in record)
     counts = execute(program, inputs, outputs)
-    if _largest_sent(network, counts[:, 2]) > program.exact_payload:
+    if _largest(network, counts[:, 2]) > program.exact_payload:
         return None
-    found = dict(zip(program.cells, counts.tolist(), strict=True))
+    found = dict(zip(program.cells, counts[len(network.ports) :].tolist(), strict=True))
     return Recording(
         samples=inputs.first.shape[0],
         steps=inputs.first.shape[1],
         spikes=_spikes(network, _by_population(network, program, outputs.s, everyone)),
         outputs=network.outputs,
         backend="emulator",
-        versions={"numpy": np.__version__, "numba": version("numba")},
+        versions={"numpy": np.__version__, "numba": _numba_version()},
         u=_by_population(network, program, outputs.u, everyone if "u" in record else ()),
         v=_by_population(network, program, outputs.v, answering, kept.start),
         inputs=dense,
@@ -100,6 +96,12 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@cache
+def _numba_version() -> str:
+    """Return the version from the package's metadata, which take as long to read as a short run takes."""
+    return version("numba")
+
+
 def _outputs(
     network: Network, program: Program | StepwiseProgram, extent: tuple[int, ...], kept: slice, *, keeps_u: bool
 ) -> Outputs:
@@ -110,7 +112,7 @@ def _outputs(
         s=np.empty((*extent, cells), dtype=np.int32 if graded else np.uint8),
         u=np.empty((*extent, cells if keeps_u else 0), dtype=np.int32),
         v=np.empty((*extent, cells_v), dtype=np.int32),
-        found=np.zeros((len(program.cells), 2), dtype=np.int64),
+        found=np.zeros((len(program.tables.parts), 3), dtype=np.int64),
         keeps_u=keeps_u,
         first_v=kept.start,
         cells_v=cells_v,
@@ -128,10 +130,11 @@ def _span(cells: list[slice]) -> slice:
     return slice(min((c.start for c in cells), default=0), max((c.stop for c in cells), default=0))
 
 
-def _largest_sent(network: Network, largest: npt.NDArray[np.int64]) -> int:
-    """Return the largest payload that reaches another population."""
+def _largest(network: Network, largest: npt.NDArray[np.int64]) -> int:
+    """Return the largest payload that reaches a population, of those that each part sent."""
     heard = {projection.source for projection in network.projections}
-    sent = (int(size) for p, size in zip(network.order, largest, strict=True) if p.name in heard)
+    names = [part.name for part in network.ports] + [part.name for part in network.order]
+    sent = (int(size) for name, size in zip(names, largest, strict=True) if name in heard)
     return max(sent, default=0)
 
 
