@@ -60,7 +60,10 @@ def samples_of(events: Events) -> Samples:
         raise UsageError(events.path, "holds no labels", "give an .npz with the keys spikes and labels")
     if len(events.spikes) != 1:
         raise UsageError(events.path, f"holds {len(events.spikes)} inputs", "fine-tuning knows networks of one input")
-    return Samples(next(iter(events.spikes.values())), events.labels)
+    (spikes,) = events.spikes.values()
+    if isinstance(spikes, EventInput):
+        raise UsageError(events.path, "lists its spikes as events", "fine-tuning takes them as an array")
+    return Samples(spikes, events.labels)
 
 
 def train_quantized(
