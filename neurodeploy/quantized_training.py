@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.errors import InputError, UsageError
+from neurodeploy.events import EventInput
 from neurodeploy.files import replacing
 from neurodeploy.graph import Graph
 from neurodeploy.netfile import write_network
