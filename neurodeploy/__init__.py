@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from neurodeploy.comparison import compare
     from neurodeploy.energy import estimate
     from neurodeploy.events import EventInput
+    from neurodeploy.export.torchcode import to_torch
     from neurodeploy.graph import Graph
     from neurodeploy.loading import load
     from neurodeploy.mapping import map_network
@@ -40,6 +41,7 @@ __all__ = [
     "quantize",
     "simulate",
     "stream",
+    "to_torch",
 ]
 
 #: Public name -> module that defines it.
@@ -58,6 +60,7 @@ _HOMES = {
     "quantize": "neurodeploy.quantization",
     "simulate": "neurodeploy.simulation",
     "stream": "neurodeploy.streaming",
+    "to_torch": "neurodeploy.export.torchcode",
 }
 
 try:

@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.blocks import blocks
 from neurodeploy.network import Convolution, Network, Population, Projection, Shape, Sparse
-from neurodeploy.tiling import Counts
 
 Flags = npt.NDArray[np.bool_]
-Sent = npt.NDArray[Any]
 
 
-def active_updates(network: Network, population: Population, sent: Mapping[str, Sent]) -> Counts:
-    """Return in how many updates each neuron was active, int64 [size], summed over samples and steps.
+def active_updates(network: Network, population: Population, fired: Mapping[str, Flags]) -> Flags:
+    """Return in which steps each neuron was active, bool [samples, steps, *shape].
 
     An update is active where a spike arrives through any synapse, a synapse of weight zero included, where the neuron
-    has a bias, or where it fires. What was sent is read a block of samples and steps at a time.
+    has a bias, or where it fires.
 
     Parameters
     ----------
-    sent : port or population -> integer [samples, steps, *shape], not 0 where there was a spike.
+    fired : port or population -> bool [samples, steps, *shape].
     """
-    own = sent[population.name]
-    bias = np.broadcast_to(population.neuron.bias != 0, population.shape)
-    total = np.zeros(population.shape, dtype=np.int64)
-    for samples, steps in blocks(own.shape[0], own.shape[1], population.size):
-        active = (own[samples, steps] != 0) | bias
-        for projection in network.into(population.name):
-            lag = network.lag(projection)
-            first, end = max(steps.start - lag, 0), max(steps.stop - lag, 0)
-            arrived = _arrived(projection, sent[projection.source][samples, first:end] != 0, population.shape)
-            active[:, active.shape[1] - (end - first) :] |= arrived
-        total += active.sum(axis=(0, 1), dtype=np.int64)
-    return total.reshape(-1)
+    own = fired[population.name]
+    steps = own.shape[1]
+    active: Flags = own | np.broadcast_to(population.neuron.bias != 0, population.shape)
+    for projection in network.into(population.name):
+        arrived = _arrived(projection, fired[projection.source], population.shape)
+        lag = network.lag(projection)
+        active[:, lag:] |= arrived[:, : max(steps - lag, 0)]
+    return active
 
 
 def _arrived(projection: Projection, fired: Flags, target: Shape) -> Flags:

@@ -33,9 +33,11 @@ class FineTuning:
     def of_recipe(self, recipe: Recipe, checkpoint: Path, folder: Path) -> QuantizedTraining:
         """Train the network that ``recipe`` ended with, on the recipe's own samples."""
         from neurodeploy.export.door import Request, open_model
+        from neurodeploy.export.live import LiveModel
         from neurodeploy.models.dataset import dataset_kind
 
         model = open_model(Request(checkpoint, None, None, None, None, None), "ours")
+        assert isinstance(model, LiveModel)  # a recipe's network is a float one
         data = dataset_kind(recipe.data).load(recipe.data)
         return self._run(model.graph, data.train, data.test, folder)
 
