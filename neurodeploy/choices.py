@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
+
 from neurodeploy.clipping import Clipping
 from neurodeploy.errors import UsageError
 from neurodeploy.membrane import FloatPopulation
@@ -85,7 +87,8 @@ class Choices:
 
         One where the population's own parameters differ already, or where it answers by its membrane.
         """
-        if not population.spiking or population.threshold.size > 1:
+        own = (population.threshold, population.step.alpha, population.step.beta)
+        if not population.spiking or any(values is not None and np.ptp(values) > 0 for values in own):
             return 1
         return max(1, min(int(chip.limits.get("neuron_groups", 1)), population.shape[0]))
 

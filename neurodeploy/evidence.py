@@ -43,6 +43,11 @@ class Evidence:
     labels: npt.NDArray[Any] | None
     moments: Mapping[str, Moments]
 
+    @property
+    def cells(self) -> int:
+        """The cells of all populations, samples and steps."""
+        return sum(values.size for values in self.recording.spikes.values())
+
     def sent(self, name: str) -> Spikes:
         """Return what a port or population sent, [samples, steps, *shape]."""
         return self.inputs[name] if name in self.inputs else self.recording.spikes[name]

@@ -86,9 +86,9 @@ def _options(realized: Realization, bench: Bench, choices: Choices) -> list[tupl
     found = []
     for bits in reversed(_usable(realized, bench.chip)):
         plans = choices.plans(realized.population, bench.chip, bits)
-        chosen, measured = bench.choose(realized, plans)
-        distance = min(c.distance for c in measured or (bench.judge(chosen),))
-        found.append((chosen, distance))
+        contest = bench.contest(realized, plans)
+        distance = min(c.distance for c in contest.measured or (bench.judge(contest.winner),))
+        found.append((contest.winner, distance))
     return found
 
 

@@ -107,7 +107,7 @@ def quantization(
             raise UsageError("choices", "ask for what calibration samples decide", "give --calibrate data.npz")
         return Quantization(assemble(lowered, chip, first), _values(first), {})
     evidence = observe(lowered, populations, calibration, labels)
-    bench = Bench(assemble(lowered, chip, first), chip, evidence)
+    bench = Bench(lowered, assemble(lowered, chip, first), chip, evidence)
     chosen, candidates = _chosen(first, bench, choices, lambda made: _loss(assemble(lowered, chip, made), evidence))
     made, network, peaks = _within_range(lowered, bench, chosen, calibration, choices)
     if not choices.allow_dead:
@@ -122,12 +122,13 @@ def _chosen(
     """Return every population by its best plan, and what was measured."""
     if choices.weight_bits == "auto":
         first = mixed(first, bench, choices, loss)
-    made, candidates = [], {}
+    contests = []
     for realized in first:
         plans = choices.plans(realized.population, bench.chip, realized.plan.bits)
-        best, candidates[realized.population.name] = bench.choose(realized, plans)
-        made.append(best)
-    return made, candidates
+        contests.append(bench.contest(realized, plans))
+    refined = bench.refined(contests)
+    names = [realized.population.name for realized in first]
+    return [c.winner for c in refined], {name: c.measured for name, c in zip(names, refined, strict=True)}
 
 
 def _within_range(
