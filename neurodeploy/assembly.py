@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neurodeploy import network as net
-from neurodeploy.audit import account
+from neurodeploy.audit import account, endless
 from neurodeploy.connections import connection
 from neurodeploy.graph import Graph, Input
 from neurodeploy.membrane import approximations
@@ -33,7 +33,8 @@ def assemble(graph: Graph, chip: Chip, realized: Sequence[Realization]) -> net.N
         row = account(population.name, population.size, r.neuron, r.scaling, list(r.values))
         choice = {"clipping": r.plan.clipping, "rounding": r.plan.rounding, "scales": len(_scales(r))}
         table.append({**row, "weight_bits": r.plan.bits, "choice": choice})
-    folded = [r.population for r in realized]
+    notes = [*graph.notes, *approximations([r.population for r in realized]), *_coarse(populations)]
+    notes += [note for r in realized for note in endless(r.values)]
     return net.Network(
         ports=tuple(net.Port(name, node.shape) for name, node in graph.nodes.items() if isinstance(node, Input)),
         populations=tuple(populations),
@@ -41,7 +42,7 @@ def assemble(graph: Graph, chip: Chip, realized: Sequence[Realization]) -> net.N
         outputs=tuple(dict.fromkeys(source for name in graph.outputs for source in graph.sources(name))),
         dt=graph.dt,
         target=chip.name,
-        provenance={"quantization": table, "notes": [*graph.notes, *approximations(folded), *_coarse(populations)]},
+        provenance={"quantization": table, "notes": notes},
     )
 
 

@@ -93,7 +93,5 @@ def _near(spikes: npt.NDArray[np.bool_], shift: int) -> npt.NDArray[np.bool_]:
 
 
 def _share(part: float, whole: float) -> float:
-    """Return ``part / whole``; of nothing, 0 where the part is nothing too, else infinity."""
-    if whole > 0:
-        return part / whole
-    return 0.0 if part == 0 else math.inf
+    """Return ``part / whole``; of nothing, the part itself."""
+    return part / whole if whole > 0 else part

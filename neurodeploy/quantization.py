@@ -50,15 +50,17 @@ class Quantization:
     ----------
     values : every array before and after.
     peaks : population -> what the calibration samples did to its registers; empty without calibration.
+    realized : every population in integers, with its plan.
     candidates : population -> what was measured of each plan tried; empty without calibration.
-    evidence : the float network on some calibration samples; None without calibration.
+    bench : where the plans were measured, with what the float network did; None without calibration.
     """
 
     network: net.Network
     values: tuple[Values, ...]
     peaks: Mapping[str, Peaks]
+    realized: tuple[Realization, ...] = ()
     candidates: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
-    evidence: Evidence | None = None
+    bench: Bench | None = None
 
 
 def quantize(
@@ -105,7 +107,7 @@ def quantization(
     if calibration is None:
         if choices.measured:
             raise UsageError("choices", "ask for what calibration samples decide", "give --calibrate data.npz")
-        return Quantization(assemble(lowered, chip, first), _values(first), {})
+        return Quantization(assemble(lowered, chip, first), _values(first), {}, tuple(first))
     evidence = observe(lowered, populations, calibration, labels)
     bench = Bench(lowered, assemble(lowered, chip, first), chip, evidence)
     chosen, candidates = _chosen(first, bench, choices, lambda made: _loss(assemble(lowered, chip, made), evidence))
@@ -113,7 +115,7 @@ def quantization(
     if not choices.allow_dead:
         require_alive(peaks, _float_rates(populations, evidence))
     network = replace(network, provenance=_with_peaks(network.provenance, peaks))
-    return Quantization(network, _values(made), peaks, candidates, evidence)
+    return Quantization(network, _values(made), peaks, tuple(made), candidates, bench)
 
 
 def _chosen(
