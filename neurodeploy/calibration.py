@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -78,6 +78,15 @@ def require_alive(peaks: Mapping[str, Peaks], float_rates: Mapping[str, float]) 
         if whole >= _SATURATED and real < _LIVELY:
             found = f"fires in every step in integers, and {real:.3g} times per neuron and step in the float network"
             raise InputError(f"population {name!r}", found, advice)
+
+
+def require_weights(name: str, floats: Iterable[npt.NDArray[Any]], integers: Iterable[npt.NDArray[Any]]) -> None:
+    """Raise :class:`InputError` for a population of which every weight has become 0."""
+    if any(w.any() for w in floats) and not any(w.any() for w in integers):
+        problem = "every weight is 0 in integers: its scale had to fall so far that no register leaves its range"
+        raise InputError(
+            f"population {name!r}", problem, "shorten the samples, lower the payloads, or normalise inputs"
+        )
 
 
 def _peaks(recording: Recording, population: Population, state_bits: int) -> Peaks:

@@ -20,7 +20,7 @@ from neurodeploy.confidence import difference_interval, share_interval
 from neurodeploy.errors import UsageError
 from neurodeploy.evidence import Evidence
 from neurodeploy.fidelity import fidelity, state_distance
-from neurodeploy.fixedpoint import STATE_SHIFT
+from neurodeploy.fixedpoint import DECAY_ONE, STATE_SHIFT
 from neurodeploy.network import Network, Population
 from neurodeploy.quantization import Quantization
 from neurodeploy.realization import Realization
@@ -108,9 +108,12 @@ def _population(realized: Realization, run: Recording, cost: float, result: Quan
 
 
 def _parameters(realized: Realization) -> Iterator[Document]:
-    rows = {value.parameter: value for value in realized.values}
-    for name, value in rows.items():
-        yield {"name": name, **value.summary()}
+    scaling = realized.scaling
+    units = {"threshold": scaling.scale, "bias": scaling.scale * 2.0 ** (STATE_SHIFT - realized.neuron.bias_exponent)}
+    units |= {"current_decay": DECAY_ONE, "voltage_decay": DECAY_ONE}
+    for value in realized.values:
+        name = value.parameter
+        yield {"name": name, "scale": units.get(name, scaling.weight_scale), **value.summary()}
 
 
 def _sqnr(weights: list[Values]) -> float | None:

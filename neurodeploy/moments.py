@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from neurodeploy.wiring import Synapse
 _BLOCK = 512
 #: Observations of one block: rows of x beyond this many are thinned evenly.
 _ROWS = 16384
+#: Added to the diagonal of H, as a share of its mean: sources that were silent in calibration stay near the nearest.
+_DAMPING = 0.01
 #: Cells of x held at a time.
 _CELLS = 1 << 25
 
@@ -38,6 +41,20 @@ class Block:
     rows: slice
     columns: slice
     matrix: Floats
+
+    @cached_property
+    def order(self) -> npt.NDArray[np.int64]:
+        """The columns from the most active source to the least."""
+        return np.argsort(-np.diag(self.matrix), kind="stable")
+
+    @cached_property
+    def factor(self) -> Floats | None:
+        """The upper factor of the inverse of the moments in that order, damped; None where no source was active."""
+        mean = float(np.trace(self.matrix)) / len(self.matrix)
+        if mean <= 0:
+            return None
+        damped = self.matrix[np.ix_(self.order, self.order)] + np.eye(len(self.matrix)) * (_DAMPING * mean)
+        return np.asarray(np.linalg.cholesky(np.linalg.inv(damped)).T)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from neurodeploy import network as net
 from neurodeploy.assembly import assemble
 from neurodeploy.audit import Values
-from neurodeploy.calibration import Peaks, calibrate, require_alive
+from neurodeploy.calibration import Peaks, calibrate, require_alive, require_weights
 from neurodeploy.candidates import Bench, Candidate
 from neurodeploy.choices import Choices
 from neurodeploy.errors import InputError, UsageError
@@ -113,6 +113,8 @@ def quantization(
     chosen, candidates = _chosen(first, bench, choices, lambda made: _loss(assemble(lowered, chip, made), evidence))
     made, network, peaks = _within_range(lowered, bench, chosen, calibration, choices)
     if not choices.allow_dead:
+        for r in made:
+            require_weights(r.population.name, r.population.weights, r.weights)
         require_alive(peaks, _float_rates(populations, evidence))
     network = replace(network, provenance=_with_peaks(network.provenance, peaks))
     return Quantization(network, _values(made), peaks, tuple(made), candidates, bench)

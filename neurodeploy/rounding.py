@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.moments import Moments
+from neurodeploy.moments import Block, Moments
 from neurodeploy.scaling import Floats, round_to_grid
-
-#: Added to the diagonal of H, as a share of its mean: sources that were silent in calibration stay near the nearest.
-_DAMPING = 0.01
 
 
 def round_adaptively(scaled: Floats, moments: Moments, limits: tuple[int, int, int]) -> Floats:
@@ -30,7 +27,7 @@ def round_adaptively(scaled: Floats, moments: Moments, limits: tuple[int, int, i
     rounded = round_to_grid(flat, limits)
     for block in moments.blocks:
         part = (block.rows, block.columns)
-        rounded[part] = _compensated(flat[part], block.matrix, limits)
+        rounded[part] = _compensated(flat[part], block, limits)
     return rounded.reshape(scaled.shape)
 
 
@@ -41,14 +38,11 @@ def sum_error(error: Floats, moments: Moments) -> float:
     return total / len(flat)
 
 
-def _compensated(weight: Floats, moment: Floats, limits: tuple[int, int, int]) -> Floats:
-    """Return the rounded weights [out, in] of one block, with ``moment`` [in, in]."""
-    mean = float(np.trace(moment)) / len(moment)
-    if mean <= 0:
+def _compensated(weight: Floats, block: Block, limits: tuple[int, int, int]) -> Floats:
+    """Return the rounded weights [out, in] of one block."""
+    factor, order = block.factor, block.order
+    if factor is None:
         return round_to_grid(weight, limits)
-    order = np.argsort(-np.diag(moment), kind="stable")
-    damped = moment[np.ix_(order, order)] + np.eye(len(moment)) * (_DAMPING * mean)
-    factor = np.linalg.cholesky(np.linalg.inv(damped)).T
     left = np.ascontiguousarray(weight[:, order].T)  # a column of the weights is contiguous
     rounded = np.empty_like(left)
     for j, row in enumerate(left):

@@ -1,4 +1,4 @@
-"""The formats of a chip with weights of fewer bits than its widest: every 2^k-th value of the grid.
+"""The formats of a chip with weights of fewer bits than its widest: every k-th value of the grid.
 
 A weight of b bits keeps the b most significant ones, sign included, so that it is a weight of the widest format too:
 of -256..254 in steps of 2, four bits keep -256..224 in steps of 32.
@@ -15,9 +15,9 @@ from neurodeploy.targets.chipparts import Formats
 
 def narrowed(formats: Formats, bits: int) -> Formats:
     """Return the formats with weights of ``bits`` bits, at most those they have."""
-    gap = 2 ** (formats.weight_bits - bits)
-    signed, unsigned = formats.signed_step * gap, formats.unsigned_step * gap
     span = formats.signed_maximum - formats.signed_minimum
+    signed = formats.signed_step * _gap(span // formats.signed_step + 1, bits)
+    unsigned = formats.unsigned_step * _gap(formats.unsigned_maximum // formats.unsigned_step + 1, bits)
     return replace(
         formats,
         weight_bits=bits,
@@ -26,6 +26,11 @@ def narrowed(formats: Formats, bits: int) -> Formats:
         unsigned_maximum=formats.unsigned_maximum // unsigned * unsigned,
         unsigned_step=unsigned,
     )
+
+
+def _gap(levels: int, bits: int) -> int:
+    """Return the least distance in levels at which so many bits tell the levels kept apart."""
+    return -(-levels // 2**bits)
 
 
 def widths(chip: Chip) -> tuple[int, ...]:

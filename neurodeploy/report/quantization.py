@@ -105,8 +105,9 @@ def sections(document: Document) -> list[Section]:
         ),
         Section(
             "Parameters",
-            "The error is relative to the root mean square of the float values.",
-            ("parameter", "float", "integer", "largest error", "relative error", "time constant"),
+            "The scale is the integers to a float of 1, the smallest where channels differ; the error is relative to "
+            "the root mean square of the float values.",
+            ("parameter", "float", "integer", "scale", "largest error", "relative error", "time constant"),
             tuple(_parameter(row, entry) for row in populations for entry in row["parameters"]),
         ),
         Section(
@@ -158,7 +159,8 @@ def _rate(row: Document) -> str:
 def _parameter(row: Document, entry: Document) -> tuple[str, ...]:
     name = f"{row['name']}: {words(entry['name'])}"
     errors = (significant(entry["largest_error"]), percent(entry["relative_error"], 2))
-    return (name, span(entry["float"]), span(entry["integer"]), *errors, percent(entry.get("time_constant_error"), 2))
+    spans = span(entry["float"]), span(entry["integer"]), significant(entry["scale"])
+    return (name, *spans, *errors, percent(entry.get("time_constant_error"), 2))
 
 
 def _candidate(name: str, entry: Document) -> tuple[str, ...]:
