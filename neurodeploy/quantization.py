@@ -112,11 +112,12 @@ def quantization(
     bench = Bench(lowered, assemble(lowered, chip, first), chip, evidence)
     chosen, candidates = _chosen(first, bench, choices, lambda made: _loss(assemble(lowered, chip, made), evidence))
     made, network, peaks = _within_range(lowered, bench, chosen, calibration, choices)
+    rates = _float_rates(populations, evidence)
     if not choices.allow_dead:
         for r in made:
             require_weights(r.population.name, r.population.weights, r.weights)
-        require_alive(peaks, _float_rates(populations, evidence))
-    network = replace(network, provenance=_with_peaks(network.provenance, peaks))
+        require_alive(peaks, rates)
+    network = replace(network, provenance=_with_peaks(network.provenance, peaks, rates))
     return Quantization(network, _values(made), peaks, tuple(made), candidates, bench)
 
 
@@ -189,6 +190,10 @@ def _values(made: Sequence[Realization]) -> tuple[Values, ...]:
     return tuple(value for realized in made for value in realized.values)
 
 
-def _with_peaks(provenance: Mapping[str, Any], peaks: Mapping[str, Peaks]) -> dict[str, Any]:
+def _with_peaks(
+    provenance: Mapping[str, Any], peaks: Mapping[str, Peaks], rates: Mapping[str, float]
+) -> dict[str, Any]:
     rows = [{**row, "calibration": peaks[row["name"]].as_dict()} for row in provenance["quantization"]]
-    return {**provenance, "quantization": rows}
+    told = "silent in the float network on the calibration samples, which tell nothing of it"
+    silent = [f"{name}: {told}" for name, rate in rates.items() if rate == 0]
+    return {**provenance, "quantization": rows, "notes": [*provenance["notes"], *silent]}
