@@ -30,7 +30,7 @@ def narrowed(formats: Formats, bits: int) -> Formats:
 
 def _gap(levels: int, bits: int) -> int:
     """Return the least distance in levels at which so many bits tell the levels kept apart."""
-    return -(-levels // 2**bits)
+    return -(-levels // (1 << bits))
 
 
 def widths(chip: Chip) -> tuple[int, ...]:
