@@ -33,7 +33,8 @@ class Choices:
     weight_bits : width of all weights, the chip's widest where None; ``auto`` finds one a population.
     rounding : ``nearest``, or ``adaptive``, which keeps the error of sums small rather than that of weights.
     clipping : a rule of :mod:`neurodeploy.clipping`.
-    scales : one a ``population``, or one a ``channel`` where thresholds can absorb it.
+    scales : one a ``population``, or one a ``channel`` where thresholds can absorb it; ``auto`` tries both, and leaves
+        half of a core's sets of parameters to other populations.
     ranges : what no register may leave its range on: the ``calibration`` samples, or ``every-input`` of their length.
     memory : bytes that all weights together may take, for ``weight_bits="auto"``.
     loss : points of accuracy that ``weight_bits="auto"`` may cost on the calibration samples.
@@ -101,11 +102,10 @@ class Choices:
     def plans(self, population: FloatPopulation, chip: Chip, bits: int) -> list[Plan]:
         """Return the plans to be measured, the plainest first."""
         large = sum(weight.size for weight in population.weights) > _LARGE
-        groups = {
-            1 if self.scales == "population" else self.groups(population, chip),
-            1 if self.scales == "auto" else 0,
-        }
-        offered = sorted(groups - {0})[: 1 if large else None]
+        most = self.groups(population, chip)
+        offered = {"population": [1], "channel": [most], "auto": [1, max(1, most // 2)][: 1 if large else 2]}[
+            self.scales
+        ]
         clippings: tuple[Clipping, ...] = ("mse",) if large else ("mse", "none", "percentile")
         rules = clippings if self.clipping == "auto" else (self.clipping,)
         found = [Plan(bits, rules[0], "nearest", offered[0])] if self.rounding != "adaptive" else []
