@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neurodeploy.comparison import compare
     from neurodeploy.energy import estimate
+    from neurodeploy.export.torchcode import to_torch
     from neurodeploy.graph import Graph
     from neurodeploy.loading import load
     from neurodeploy.mapping import map_network
@@ -34,6 +35,7 @@ __all__ = [
     "map_network",
     "quantize",
     "simulate",
+    "to_torch",
 ]
 
 #: Public name -> module that defines it.
@@ -49,6 +51,7 @@ _HOMES = {
     "map_network": "neurodeploy.mapping",
     "quantize": "neurodeploy.quantization",
     "simulate": "neurodeploy.simulation",
+    "to_torch": "neurodeploy.export.torchcode",
 }
 
 try:

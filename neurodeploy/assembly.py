@@ -7,7 +7,6 @@ from typing import Any
 
 from neurodeploy import network as net
 from neurodeploy.audit import account, endless
-from neurodeploy.connections import connection
 from neurodeploy.graph import Graph, Input
 from neurodeploy.membrane import approximations
 from neurodeploy.realization import Realization
@@ -59,12 +58,12 @@ def part(realized: Realization, late: Mapping[str, int], chip: Chip) -> tuple[ne
             name=path.name,
             source=path.source,
             target=path.target,
-            connection=connection(path.node, integer),
+            connection=connection,
             weight_exponent=exponent,
             delay=delay(path, late, chip.formats.delay_maximum),
             weight_bits=realized.plan.bits,
         )
-        for path, integer in zip(own.paths, realized.weights, strict=True)
+        for path, connection in zip(own.paths, realized.connections, strict=True)
     ]
     return net.Population(own.name, own.shape, realized.neuron, late[own.name], realized.scaling.scale), into
 

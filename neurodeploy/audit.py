@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,18 +12,38 @@ import numpy.typing as npt
 from neurodeploy.neurons import Lif
 from neurodeploy.scaling import Scaling, sign_mode
 
+#: Values that are summed up at a time.
+_BLOCK = 1 << 20
+
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """One array before and after: ``restored`` is what the integers mean in float units."""
+    """One array before and after.
+
+    Attributes
+    ----------
+    before : the array before, float64, or what computes it; then it is computed each time, and not kept.
+    integer : the array after.
+    after : what the integers mean in float units, likewise.
+    """
 
     population: str
     parameter: str
-    original: Floats
-    integer: npt.NDArray[np.int64]
-    restored: Floats
+    before: Floats | Callable[[], Floats]
+    integer: npt.NDArray[np.integer[Any]]
+    after: Floats | Callable[[], Floats]
+
+    @property
+    def original(self) -> Floats:
+        """The array before."""
+        return self.before() if callable(self.before) else self.before
+
+    @property
+    def restored(self) -> Floats:
+        """What the integers mean in float units."""
+        return self.after() if callable(self.after) else self.after
 
     @property
     def error(self) -> Floats:
@@ -36,17 +56,22 @@ class Values:
         Of a decay also ``time_constant_error``, the largest relative error of the time constant in steps, where it is
         finite before and after.
         """
-        size = float(np.sqrt(np.square(self.original).mean()))
-        rms = float(np.sqrt(np.square(self.error).mean()))
+        original, restored = self.original, self.restored
+        size = rms = largest = 0.0
+        for rows in _blocks(original):
+            error = restored[rows] - original[rows]
+            size += float(np.square(original[rows]).sum())
+            rms += float(np.square(error).sum())
+            largest = max(largest, float(np.abs(error).max()))
         row = {
-            "float": _range(self.original),
+            "float": _range(original),
             "integer": _range(self.integer),
-            "largest_error": float(np.abs(self.error).max()),
-            "relative_error": rms / size if size > 0 else 0.0,
-            "count": int(self.original.size),
+            "largest_error": largest,
+            "relative_error": float(np.sqrt(rms / size)) if size > 0 else 0.0,
+            "count": int(original.size),
         }
-        error = _time_constant_error(self.original, self.restored) if self.parameter.endswith("_decay") else None
-        return row if error is None else {**row, "time_constant_error": error}
+        felt = _time_constant_error(original, restored) if self.parameter.endswith("_decay") else None
+        return row if felt is None else {**row, "time_constant_error": felt}
 
 
 def account(name: str, neurons: int, neuron: Lif, scaling: Scaling, values: list[Values]) -> dict[str, Any]:
@@ -63,10 +88,23 @@ def account(name: str, neurons: int, neuron: Lif, scaling: Scaling, values: list
         summary = entry.summary()
         if entry.parameter.startswith("weight "):
             name = entry.parameter.removeprefix("weight ")
-            row["weights"].append({"projection": name, "sign_mode": sign_mode(entry.original), **summary})
+            row["weights"].append({"projection": name, "sign_mode": _sign_mode(summary["float"]), **summary})
         else:
             row[entry.parameter] = summary
     return row
+
+
+def _blocks(values: npt.NDArray[Any]) -> Iterator[Any]:
+    """Yield indices that cut an array into pieces of about a million values."""
+    if not values.ndim:
+        yield ...
+        return
+    rows = max(1, _BLOCK * len(values) // values.size)
+    yield from (slice(start, start + rows) for start in range(0, len(values), rows))
+
+
+def _sign_mode(span: Any) -> str:
+    return sign_mode(np.asarray(span, dtype=np.float64))
 
 
 def _range(values: npt.NDArray[Any]) -> Any:
@@ -95,8 +133,9 @@ def every_value(values: tuple[Values, ...]) -> Iterator[tuple[str, str, str, flo
     """Yield population, parameter, index, float, integer, restored and error of every single value."""
     for entry in values:
         original = np.broadcast_to(entry.original, entry.integer.shape)
+        everywhere = entry.restored
         for index in np.ndindex(entry.integer.shape):
-            restored = float(entry.restored[index])
+            restored = float(everywhere[index])
             place = ",".join(map(str, index))
             number = float(original[index])
             yield (

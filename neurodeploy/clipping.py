@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from neurodeploy.membrane import FloatPopulation
-from neurodeploy.scaling import Floats, Scaling, fitting_scale, held, round_weights, scaling_of, sign_mode
+from neurodeploy.scaling import Floats, Scaling, fitting_scale, grid, held, round_to_grid, scaling_of, sign_mode
 from neurodeploy.targets.chip import Formats
 
 Clipping = Literal["none", "mse", "percentile"]
@@ -28,6 +28,8 @@ _RATIOS = np.linspace(1.0, 2.0, 21)
 #: Coarse grids gain from clipping far more.
 _COARSE_RATIOS = np.concatenate([_RATIOS, np.linspace(2.2, 6.0, 20)])
 _COARSE_BITS = 4
+#: Weights of one projection on which a scale is chosen, at most.
+_SAMPLE = 1 << 20
 #: Share of the weights that the rule ``percentile`` keeps from being clipped.
 _KEPT = 0.999
 #: Channels are scaled up by at most this much against the one with the largest weights.
@@ -41,17 +43,25 @@ def _none(weights: Sequence[Floats], formats: Formats) -> float:
 def _mse(weights: Sequence[Floats], formats: Formats) -> float:
     ratios = _COARSE_RATIOS if formats.weight_bits <= _COARSE_BITS else _RATIOS
     candidates = [fitting_scale(weights, formats) * ratio for ratio in ratios]
-    return float(min(candidates, key=lambda scale: _squared_error(weights, scale, formats)))
+    drawn = [(_drawn(weight), grid(sign_mode(weight), formats)) for weight in weights]
+    return float(min(candidates, key=lambda scale: _squared_error(drawn, scale)))
 
 
 def _percentile(weights: Sequence[Floats], formats: Formats) -> float:
-    size = np.concatenate([np.abs(weight).reshape(-1) for weight in weights])
-    kept = float(np.quantile(size, _KEPT))
-    return fitting_scale(weights, formats) * float(size.max() / kept if kept > 0 else 1.0)
+    size = np.concatenate([np.abs(_drawn(weight)).reshape(-1) for weight in weights])
+    kept, largest = float(np.quantile(size, _KEPT)), float(size.max())
+    return fitting_scale(weights, formats) * (largest / kept if kept > 0 else 1.0)
 
 
-def _squared_error(weights: Sequence[Floats], scale: float, formats: Formats) -> float:
-    return sum(float(np.square(round_weights(w, scale, formats) / scale - w).sum()) for w in weights)
+def _drawn(weight: Floats) -> Floats:
+    """Return the weights, or of very many an even sample: it decides how far to clip as well as all of them."""
+    step = -(-weight.size // _SAMPLE)
+    # A step that shares no factor with a power of two visits every column of the usual matrices.
+    return weight if step <= 1 else weight.reshape(-1)[:: step | 1]
+
+
+def _squared_error(weights: Sequence[tuple[Floats, tuple[int, int, int]]], scale: float) -> float:
+    return sum(float(np.square(round_to_grid(w * scale, limits) / scale - w).sum()) for w, limits in weights)
 
 
 #: Rule -> the weight scale it gives some weights, of which at least one is not 0.

@@ -76,7 +76,7 @@ def compare(one: Recording, other: Recording) -> Comparison:
         raise NotEqual(subject, problem, "run both on the same input")
     if set(one.spikes) != set(other.spikes):
         raise NotEqual(subject, f"populations {list(one.spikes)} against {list(other.spikes)}", "run the same network")
-    tables = {q: (t, o) for q, t, o in zip("uvs", _tables(one), _tables(other), strict=True) if _comparable(t, o)}
+    tables = {q: (t, dict(o)) for q, t, o in zip("uvs", _tables(one), _tables(other), strict=True) if _comparable(t, o)}
     cells, differing = 0, 0
     firsts: list[tuple[int, int, int, int, tuple[int, ...]]] = []
     names = list(one.spikes)
@@ -87,6 +87,7 @@ def compare(one: Recording, other: Recording) -> Comparison:
         for place, name in enumerate(names):
             if name not in mine or name not in theirs:
                 continue  # a float population without a synaptic current has no u
+            theirs[name] = _aligned(mine[name], theirs[name])
             unequal = _unequal(subject, name, mine[name], theirs[name])
             cells += unequal.size
             if count := int(np.count_nonzero(unequal)):
@@ -113,6 +114,12 @@ def _comparable(mine: Mapping[str, npt.NDArray[Any]], theirs: Mapping[str, npt.N
     """Return whether both hold the quantity in the same units: registers are integers, float membranes are not."""
     kinds = {np.issubdtype(values.dtype, np.integer) for table in (mine, theirs) for values in table.values()}
     return bool(mine) and bool(theirs) and len(kinds) == 1
+
+
+def _aligned(mine: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the second array in the shape of the first where they differ in axes of extent 1 alone."""
+    same = [[n for n in values.shape[2:] if n != 1] for values in (mine, theirs)]
+    return theirs.reshape(mine.shape) if same[0] == same[1] and mine.size == theirs.size else theirs
 
 
 def _unequal(subject: str, name: str, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

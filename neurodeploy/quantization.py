@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy import network as net
+from neurodeploy.approximation import approximated
 from neurodeploy.assembly import assemble
 from neurodeploy.audit import Values
 from neurodeploy.calibration import Peaks, calibrate, require_alive, require_weights
@@ -30,6 +31,7 @@ from neurodeploy.graph import Graph, Neuron
 from neurodeploy.membrane import FloatPopulation, fold
 from neurodeploy.mixed_precision import mixed
 from neurodeploy.passes.lower import lower
+from neurodeploy.passes.two_axes import two_axes
 from neurodeploy.realization import Realization, realize, with_headroom
 from neurodeploy.registers import reaches
 from neurodeploy.simulation import simulate
@@ -64,7 +66,12 @@ class Quantization:
 
 
 def quantize(
-    graph: Graph, chip: Chip, calibration: Calibration | None = None, choices: Choices | None = None
+    graph: Graph,
+    chip: Chip,
+    calibration: Calibration | None = None,
+    choices: Choices | None = None,
+    *,
+    approximate_reset: bool = False,
 ) -> net.Network:
     """Return the integer network of ``graph`` in the number formats of ``chip``.
 
@@ -73,6 +80,8 @@ def quantize(
     calibration : integer spikes [samples, steps, *shape], or port -> spikes, of real samples; without them nothing is
         measured, and no register is checked against its range.
     choices : bits, rounding, clipping, scales and budgets; what it leaves open is decided on the calibration samples.
+    approximate_reset : give neurons whose reset the chip lacks the nearest one it has, instead of refusing them; what
+        that changes is measured on the calibration samples and told in the notes.
 
     Raises
     ------
@@ -80,7 +89,7 @@ def quantize(
     UsageError : choices that contradict the chip or each other, or need calibration samples.
     InputError : samples that do not fit, or a population that is dead in integers only.
     """
-    return quantization(graph, chip, calibration, choices).network
+    return quantization(graph, chip, calibration, choices, approximate_reset=approximate_reset).network
 
 
 def quantization(
@@ -89,6 +98,8 @@ def quantization(
     calibration: Calibration | None = None,
     choices: Choices | None = None,
     labels: npt.NDArray[Any] | None = None,
+    *,
+    approximate_reset: bool = False,
 ) -> Quantization:
     """Return the integer network together with every value's error and the peaks seen in calibration.
 
@@ -96,8 +107,18 @@ def quantization(
     ----------
     labels : classes of the samples, int [samples]; without them, budgets of accuracy count changed answers.
     """
-    choices = choices or Choices()
-    lowered = lower(graph)
+    if not approximate_reset:
+        return _quantization(graph, chip, calibration, choices or Choices(), labels)
+    graph, changes = approximated(graph, chip, calibration)
+    result = _quantization(graph, chip, calibration, choices or Choices(), labels)
+    provenance = {**result.network.provenance, "approximation": [change.as_dict() for change in changes]}
+    return replace(result, network=replace(result.network, provenance=provenance))
+
+
+def _quantization(
+    graph: Graph, chip: Chip, calibration: Calibration | None, choices: Choices, labels: npt.NDArray[Any] | None
+) -> Quantization:
+    lowered = two_axes(lower(graph))
     paths = synapses(lowered)
     require_expressible(lowered, chip)
     populations = [fold(lowered, name, paths) for name in lowered.order() if name in set(lowered.of_type(Neuron))]
@@ -183,7 +204,7 @@ def _loss(network: net.Network, evidence: Evidence) -> float:
 
 
 def _float_rates(populations: Sequence[FloatPopulation], evidence: Evidence) -> dict[str, float]:
-    return {p.name: float(np.mean(evidence.recording.spikes[p.name] != 0)) for p in populations if p.spiking}
+    return {p.name: float(np.mean(evidence.recording.spikes[p.name])) for p in populations if p.spiking}
 
 
 def _values(made: Sequence[Realization]) -> tuple[Values, ...]:

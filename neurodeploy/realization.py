@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -11,10 +12,13 @@ import numpy.typing as npt
 
 from neurodeploy.audit import Values
 from neurodeploy.clipping import Clipping, population_scaling
+from neurodeploy.connections import connection
 from neurodeploy.errors import Unsupported
+from neurodeploy.fixedpoint import IntArray
 from neurodeploy.membrane import FloatPopulation
 from neurodeploy.moments import Moments
-from neurodeploy.neurons import Lif
+from neurodeploy.network import Connection, stored_weights
+from neurodeploy.neurons import Lif, Reset
 from neurodeploy.rounding import round_adaptively
 from neurodeploy.scaling import (
     Floats,
@@ -53,13 +57,14 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Realization:
-    """A population in integers: its neuron, one weight array a path, and every value before and after."""
+    """A population in integers: its neuron, a connection and weights a path, every value before and after."""
 
     population: FloatPopulation
     plan: Plan
     scaling: Scaling
     neuron: Lif
-    weights: tuple[Ints, ...]
+    connections: tuple[Connection, ...]
+    weights: tuple[IntArray, ...]
     values: tuple[Values, ...]
 
 
@@ -81,12 +86,19 @@ def realize(
     _require_signs(population, formats)
     groups = plan.groups if population.spiking else 1
     scaling = population_scaling(population, formats, plan.clipping, plan.headroom, groups)
-    weights = [_integers(path.name, w, scaling, formats, plan, moments) for path, w in _paths(population)]
+    connections: list[Connection] = []
+    weights: list[IntArray] = []
+    for path, weight in _paths(population):
+        integer = _integers(path.name, weight, scaling, formats, plan, moments)
+        connections.append(connection(path.node, integer))
+        stored = stored_weights(connections[-1])
+        weights.append(stored if stored.shape == integer.shape else integer)  # a kernel may have been padded
     neuron, values = _neuron(population, scaling, formats)
-    for (path, weight), integer in zip(_paths(population), weights, strict=True):
-        restored = integer / scaling.of_weights(weight)
-        values.append(Values(population.name, f"weight {path.name}", weight, integer, restored))
-    return Realization(population, plan, scaling, neuron, tuple(weights), tuple(values))
+    for place, (path, kept) in enumerate(zip(population.paths, weights, strict=True)):
+        before = partial(population.weights.__getitem__, place)  # computed when asked for, and not kept in float64
+        after = partial(np.divide, kept, scaling.of_weights(kept))
+        values.append(Values(population.name, f"weight {path.name}", before, kept, after))
+    return Realization(population, plan, scaling, neuron, tuple(connections), tuple(weights), tuple(values))
 
 
 def with_headroom(plan: Plan) -> Plan:
@@ -117,7 +129,10 @@ def _integers(
 
 def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> tuple[Lif, list[Values]]:
     step, scale = population.step, scaling.of_neurons(population.shape)
-    threshold = round_threshold(population.threshold, scale, strict=step.semantics.fire == ">")
+    threshold = round_threshold(population.threshold, scale, strict=step.semantics.fire != ">=")
+    bursts = population.spiking and step.semantics.fire == "floor-multi"
+    if bursts:
+        threshold = np.maximum(threshold, 1)  # one of 0 fits into any membrane without end
     kept_current = np.zeros(()) if step.beta is None else step.beta
     current_decay, voltage_decay = round_decay(kept_current, formats), round_decay(step.alpha, formats)
     bias, exponent = round_bias(population.bias, scale, formats)
@@ -127,8 +142,9 @@ def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> 
         voltage_decay=compact(voltage_decay),
         bias=compact(bias),
         bias_exponent=exponent,
-        reset="subtract" if population.spiking and step.semantics.reset == "subtract" else "zero",
+        reset=_reset(population, bursts=bursts),
         spiking=population.spiking,
+        lowest=-compact(threshold) if bursts and step.v_floor is not None else None,
     )
     name = population.name
     return neuron, [
@@ -137,6 +153,13 @@ def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> 
         Values(name, "voltage_decay", 1 - step.alpha, voltage_decay, voltage_decay / formats.decay_one),
         Values(name, "bias", population.bias, bias, np.asarray(bias * 2.0**exponent / (64 * scale))),
     ]
+
+
+def _reset(population: FloatPopulation, *, bursts: bool) -> Reset:
+    """Return how a chip's neuron comes down from a spike."""
+    if bursts:
+        return "burst"
+    return "subtract" if population.spiking and population.step.semantics.reset == "subtract" else "zero"
 
 
 def compact(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -13,6 +13,7 @@ step can bring no more than the threshold takes away.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,21 +36,34 @@ class Reach:
         return max(self.u, self.v) < 1 << (state_bits - 1)
 
 
-def reaches(network: Network, steps: int, payloads: Mapping[str, tuple[int, int]]) -> dict[str, Reach]:
+def reaches(network: Network, steps: int, payloads: Mapping[str, tuple[float, float]]) -> dict[str, Reach]:
     """Return population -> how far its registers can go within ``steps`` steps.
 
     Parameters
     ----------
-    payloads : port -> smallest and largest value that is fed in; a population sends 0 or 1.
+    payloads : port -> smallest and largest value that is fed in; a population sends 0 or 1, or, where it fires as often
+        as its threshold fits, at most as many spikes as its membrane can hold.
     """
-    return {p.name: _reach(p, network.into(p.name), steps, payloads) for p in network.populations}
+    sent: dict[str, tuple[float, float]] = dict(payloads)
+    sent |= {p.name: (0, math.inf) for p in network.populations if _bursts(p)}  # in a loop nothing bounds them
+    found = {}
+    for p in network.order:
+        found[p.name] = _reach(p, network.into(p.name), steps, sent)
+        if _bursts(p):
+            least = int(p.neuron.arrays["threshold"].min()) << STATE_SHIFT
+            sent[p.name] = (0, found[p.name].v // least)
+    return {p.name: found[p.name] for p in network.populations}
+
+
+def _bursts(population: Population) -> bool:
+    return isinstance(population.neuron, Lif) and population.neuron.reset == "burst"
 
 
 def _reach(
     population: Population,
     into: list[Projection],
     steps: int,
-    payloads: Mapping[str, tuple[int, int]],
+    payloads: Mapping[str, tuple[float, float]],
 ) -> Reach:
     neuron = population.neuron
     assert isinstance(neuron, Lif)
@@ -73,7 +87,7 @@ def _top(neuron: Lif, rise: float, memory: float) -> float:
     if not neuron.spiking:
         return free
     threshold = float(int(neuron.threshold.max()) << STATE_SHIFT)
-    if neuron.reset == "zero" or rise <= threshold:
+    if neuron.reset in ("zero", "burst") or rise <= threshold:
         return min(free, threshold + rise)
     return free
 

@@ -29,6 +29,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 SignMode = Literal["mixed", "excitatory", "inhibitory"]
 
+#: Weights that are rounded at a time.
+_BLOCK = 1 << 20
 #: The exponent is raised until the smallest threshold has this many units: a rounding error of at most 0.1 %.
 _THRESHOLD_UNITS = 512
 
@@ -89,12 +91,25 @@ def grid(mode: SignMode, formats: Formats) -> tuple[int, int, int]:
 def round_to_grid(scaled: Floats, limits: tuple[int, int, int]) -> Floats:
     """Return the nearest values of a grid (smallest, largest, step), half to even, clipped at its ends."""
     low, high, step = limits
-    return np.asarray(np.rint((np.clip(scaled, low, high) - low) / step) * step + low)
+    rounded = np.clip(scaled, low, high)
+    rounded -= low
+    rounded /= step
+    np.rint(rounded, out=rounded)
+    rounded *= step
+    rounded += low
+    return rounded
 
 
 def round_weights(weight: Floats, weight_scale: float | Floats, formats: Formats) -> Ints:
     """Return the nearest weights of the chip's format, half to even, clipped at its ends."""
-    return round_to_grid(weight * weight_scale, grid(sign_mode(weight), formats)).astype(np.int64)
+    limits = grid(sign_mode(weight), formats)
+    rounded = np.empty(weight.shape, dtype=np.int64 if weight.size < _BLOCK else np.int32)
+    rows, scales = max(1, _BLOCK * len(weight) // max(weight.size, 1)), np.asarray(weight_scale)
+    for start in range(0, len(weight), rows):
+        part = slice(start, start + rows)
+        rounded[part] = round_to_grid(weight[part] * (scales[part] if scales.ndim else scales), limits)
+    rounded.setflags(write=False)
+    return rounded
 
 
 def scaling_of(

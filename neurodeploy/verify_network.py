@@ -26,6 +26,7 @@ _RANGES: dict[type[Neuron], dict[str, tuple[int, int]]] = {
         "voltage_decay": (0, DECAY_ONE),
         "bias": (-(1 << 15), (1 << 15) - 1),
         "lower_threshold": (-THRESHOLD_MAX, THRESHOLD_MAX),
+        "lowest": (-THRESHOLD_MAX, 0),
         "bias_exponent": (-_EXPONENT_MAX, _EXPONENT_MAX),
         "refractory": (0, _REFRACTORY_MAX),
     },
@@ -45,7 +46,7 @@ _RANGES: dict[type[Neuron], dict[str, tuple[int, int]]] = {
 }
 #: Model -> what its words must be.
 _WORDS: dict[type[Neuron], dict[str, tuple[str, ...]]] = {
-    Lif: {"reset": ("zero", "subtract")},
+    Lif: {"reset": ("zero", "subtract", "burst")},
     SigmaDelta: {"stage": ("delta", "sigma", "sigma-delta"), "activation": ("unit", "relu")},
     Resonator: {"kind": ("phase", "izhikevich")},
 }
@@ -103,6 +104,8 @@ def _together(network: Network) -> Iterator[Finding]:
                 yield subject, "a lower threshold is above the upper one", "swap them"
             elif not neuron.spiking:
                 yield subject, "has a lower threshold and never fires", "leave the lower threshold out"
+        if isinstance(neuron, Lif):
+            yield from ((subject, problem, advice) for problem, advice in _burst(neuron))
         if isinstance(neuron, SigmaDelta):
             for name in ("threshold", "bias"):
                 largest = int(np.abs(getattr(neuron, name).astype(np.int64)).max())
@@ -111,6 +114,17 @@ def _together(network: Network) -> Iterator[Finding]:
                     yield subject, f"{found} exceeds a 32-bit register", "lower an exponent"
     if network.reset_interval < 0:
         yield "network", f"reset interval {network.reset_interval}", "at least 1, or 0 for none"
+
+
+def _burst(neuron: Lif) -> Iterator[tuple[str, str]]:
+    """Check what goes with bursts."""
+    if not neuron.bursts:
+        if neuron.lowest is not None:
+            yield f"has a lowest membrane and the reset {neuron.reset!r}", "only bursting neurons have one"
+    elif not neuron.spiking or neuron.lower_threshold is not None:
+        yield "bursts and is ternary or never fires", "give it a reset to zero or by subtraction"
+    elif (neuron.threshold < 1).any():
+        yield "bursts at a threshold of 0, which fits into any membrane without end", "at least 1"
 
 
 def _broadcasts(values: tuple[int, ...], shape: tuple[int, ...]) -> bool:

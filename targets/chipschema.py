@@ -113,7 +113,7 @@ SCHEMA: dict[str, dict[str, Key]] = {
         "bias_exponent_minimum": _count("1"),
         "bias_exponent_maximum": _count("1"),
         "delay_maximum": _count("step"),
-        "resets": Key("texts", choices=("zero", "subtract", "value", "none")),
+        "resets": Key("texts", choices=("zero", "subtract", "burst", "value", "none")),
         "graded_spikes": Key("flag"),
         "leak": Key("flag", required=False),
         "unsigned_step": _count("1", required=False),

@@ -31,6 +31,9 @@ optimize_option = click.option(
     metavar="cores|latency|energy",
     help="Fewest cores, the shortest step, or the least energy of hops.",
 )
+approximate_option = click.option(
+    "--approximate-reset", is_flag=True, help="Where the chip lacks a neuron's reset, take the nearest, and measure."
+)
 dt_option = click.option("--dt", type=float, help="Seconds of one step, for a .nir that does not say.")
 semantics_option = click.option("--semantics", metavar="PRESET", help="How a bare .nir is meant, such as 'snntorch'.")
 

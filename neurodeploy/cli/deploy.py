@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from neurodeploy.cli.common import (
+    approximate_option,
     console,
     dt_option,
     force_option,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option("--factory", metavar="MODULE:FUNCTION", help="Builds your module; imported from this directory.")
 @click.option("--from", "framework", type=click.Choice(["ours", "snntorch", "norse"]), help="What wrote a checkpoint.")
+@approximate_option
 @dt_option
 @semantics_option
 @force_option

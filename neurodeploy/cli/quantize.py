@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurodeploy.cli.common import (
+    approximate_option,
     console,
     dt_option,
     force_option,
@@ -49,6 +50,7 @@ _PARAMETERS = ("threshold", "current_decay", "voltage_decay", "bias")
 @click.option("--allow-dead", is_flag=True, help="Accept a population that is silent in integers only.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write what it cost, and where: .html, .md or .json.")
 @click.option("--values", type=click.Path(path_type=Path), help="Also write every single value to this .csv.")
+@approximate_option
 @dt_option
 @semantics_option
 @force_option
@@ -63,6 +65,7 @@ def command(
     weight_bits: str | None,
     report: Path | None,
     values: Path | None,
+    approximate_reset: bool,
     dt: float | None,
     semantics: str | None,
     force: bool,
@@ -92,7 +95,7 @@ def command(
     wanted = Choices(weight_bits=_bits(weight_bits), **choices)
     events = None if calibrate is None else open_events(calibrate, samples)
     spikes, labels = (None, None) if events is None else (events.spikes, events.labels)
-    result = quantization(graph, chip, spikes, wanted, labels)
+    result = quantization(graph, chip, spikes, wanted, labels, approximate_reset=approximate_reset)
     accuracy = None if events is None or events.labels is None else _accuracy(graph, result, events)
     write_network(result.network, output, force=force)
     if values is not None:
@@ -168,6 +171,7 @@ def _document(result: Quantization, output: Path, accuracy: dict[str, float] | N
     bits = {p.target: p.weight_bits for p in result.network.projections}
     populations = [{**row, "weight_bits": bits.get(row["name"])} for row in rows]
     document: dict[str, Any] = {"file": str(output), "target": result.network.target, "populations": populations}
+    document["approximation"] = provenance.get("approximation", [])
     document["notes"] = provenance["notes"]
     if accuracy is not None:
         document["accuracy"] = accuracy

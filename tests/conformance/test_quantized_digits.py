@@ -25,7 +25,7 @@ from neurodeploy.targets.chip import load_chip
 from tests.conformance.corpus import CASES
 
 DIGITS = Path(__file__).parents[1] / "digits"
-NETWORKS = ("recipe", "snntorch", "norse", "spikingjelly")
+NETWORKS = ("recipe", "snntorch", "norse", "sinabs", "spikingjelly")
 #: Calibration samples.
 SEEN = 64
 #: Points of accuracy that a width may cost.

@@ -38,7 +38,7 @@ def test_formats_are_those_of_the_golden_model():
         bias_exponent_minimum=0,
         bias_exponent_maximum=7,
         delay_maximum=62,
-        resets=("zero", "subtract"),
+        resets=("zero", "subtract", "burst"),
         graded_spikes=True,
     )
     assert not load_chip("loihi1").formats.graded_spikes
