@@ -30,7 +30,11 @@ class Framework(Protocol):
     ----------
     NEURONS : class of a neuron layer -> its reader.
     BASES : modules of these classes are refused by name unless ``NEURONS`` reads them.
-    DEFAULT_DT : seconds of a step that the framework assumes.
+    DEFAULT_DT : seconds of a step that the framework assumes where its layers do not say.
+
+    A module may also say, where it differs from the rest, ``LEADING_AXES``: axes of a tensor before those of a sample,
+    1 for the batch, 2 where modules take whole sequences [batch, steps, ...]; ``record``: how a whole input is run,
+    instead of :func:`neurodeploy.export.stepping.record`; and ``input_shape``: the shape of a sample by its module.
     """
 
     NEURONS: Mapping[type, Reader]
@@ -48,6 +52,7 @@ class Framework(Protocol):
 FRAMEWORKS: Mapping[str, str] = {
     "snntorch": "neurodeploy.export.snntorch",
     "norse": "neurodeploy.export.norse",
+    "rockpool": "neurodeploy.export.rockpool",
 }
 
 
@@ -71,7 +76,7 @@ def open_module(
     module : takes ``x`` of one step [batch, *shape], with hidden states or with states given and returned.
     framework : key of :data:`FRAMEWORKS`: whose neurons it holds.
     shape : shape of one sample in one step; that of the first layer if it is a Linear and None is given.
-    dt : seconds of a step; the framework's own if None.
+    dt : seconds of a step; what its neurons were built with, or else the framework's own, if None.
 
     Raises
     ------
@@ -83,26 +88,37 @@ def open_module(
         if isinstance(part, known.BASES):
             known.refuse_options(part, name)  # before a step is tried: some of them make the framework fail
     module = known.with_state(module.eval())
-    size = shape or _first_linear(module)
+    size = shape or getattr(known, "input_shape", _first_linear)(module)
+    leading = getattr(known, "LEADING_AXES", 1)
+    step = torch.zeros(2, *(1,) * (leading - 1), *size)
     clear_states(module)
     traced = trace(
         module,
-        torch.zeros(2, *size),
-        dt=dt or known.DEFAULT_DT,
+        step,
+        dt=dt or _step_seconds(module, known),
         readers={**LAYERS, **known.NEURONS},
         refused=known.BASES,
+        leading=leading,
     )
     neurons = {name: name for name in traced.graph.of_type(Neuron)}  # a node has the name of its module
-    require_kept_state(module, torch.zeros(2, *size), neurons)
+    require_kept_state(module, torch.zeros_like(step), neurons)
+    recorder = getattr(known, "record", record)
 
     def run(inputs: npt.NDArray[Any]) -> Answers:
-        return record(module, inputs, neurons, traced.readouts)
+        answers: Answers = recorder(module, inputs, neurons, traced.readouts)
+        return answers
 
     def draw(samples: int, seed: int) -> npt.NDArray[np.uint8]:
         drawn = np.random.default_rng(seed).random((samples, steps or DEFAULT_STEPS, *size)) < DENSITY
         return drawn.astype(np.uint8)
 
     return LiveModel(traced.graph, run, draw)
+
+
+def _step_seconds(module: nn.Module, known: Framework) -> float:
+    """Return the step that all neurons were built with, or the framework's own where they differ or do not say."""
+    said = {float(part.dt) for _, part in module.named_modules() if type(part) in known.NEURONS and hasattr(part, "dt")}
+    return said.pop() if len(said) == 1 else known.DEFAULT_DT
 
 
 def _first_linear(module: nn.Module) -> Shape:

@@ -16,6 +16,7 @@ from neurodeploy.graph import Flatten, Node, Pool, Scale, Shape, frozen_array
 #: Attributes and methods that tell about a tensor without looking at its values.
 QUESTIONS = frozenset(
     {"__get__", "size", "dim", "ndimension", "numel", "nelement", "stride", "is_contiguous", "is_floating_point"}
+    | {"untyped_storage", "is_neg", "is_conj"}  # what copy.copy asks; the copy itself is not followed
     | {"is_complex", "element_size", "get_device", "__len__", "__hash__", "__repr__", "type", "storage_offset"}
 )
 
@@ -106,14 +107,30 @@ def _scale(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: T
     recorder.put("scale", Scale(frozen_array(factor)), recorder.read(left, operation), answer)
 
 
-def _average(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: Tensor) -> None:
-    pool = (nn.AvgPool1d if operation == "avg_pool1d" else nn.AvgPool2d)(*args[1:], **kwargs)
+#: Pooling function -> the layer that computes the same of the same arguments.
+_POOLS: Mapping[str, type[nn.Module]] = {
+    "avg_pool1d": nn.AvgPool1d,
+    "avg_pool2d": nn.AvgPool2d,
+    "max_pool1d": nn.MaxPool1d,
+    "max_pool2d": nn.MaxPool2d,
+}
+
+
+def _pool(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: Tensor) -> None:
+    pool = _POOLS[operation](*args[1:], **kwargs)
     value = recorder.read(args[0], operation)
     reader = reader_for(pool, recorder.readers)
     node = None if reader is None else reader(pool, operation, value.shape, recorder.dt).node
     if not isinstance(node, Pool):
         raise recorder.cannot(operation, "pools, and no reader takes pools")
     recorder.put("pool", node, value, answer)
+
+
+def _dropout(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: Tensor) -> None:
+    value = recorder.read(args[0], operation)
+    if kwargs.get("training", args[2] if len(args) > 2 else True):
+        raise recorder.cannot(operation, "drops values in every step; give it training=self.training")
+    recorder.pass_on(answer, value)
 
 
 Handler = Callable[[Recorder, str, Any, dict[str, Any], Tensor], None]
@@ -126,5 +143,6 @@ OPERATIONS: Mapping[str, Handler] = {
     "flatten": _flatten,
     **dict.fromkeys(("view", "reshape"), _reshape),
     **dict.fromkeys(("mul", "mul_", "multiply", "div", "div_", "divide", "true_divide"), _scale),
-    **dict.fromkeys(("avg_pool1d", "avg_pool2d"), _average),
+    **dict.fromkeys(_POOLS, _pool),
+    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout"), _dropout),
 }

@@ -56,7 +56,7 @@ def membrane_of(module: nn.Module) -> list[Tensor]:
 def clear_states(module: nn.Module) -> None:
     """Forget the state that neuron modules store."""
     for part in module.modules():
-        for state in ("mem", "syn", "spk"):
+        for state in ("mem", "syn", "spk", "syn_exc", "syn_inh"):
             if isinstance(getattr(part, state, None), Tensor):
                 setattr(part, state, torch.zeros(0))
 

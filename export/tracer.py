@@ -34,7 +34,13 @@ class Traced:
 
 
 def trace(
-    module: nn.Module, sample: Tensor, *, dt: float, readers: Mapping[type, Reader], refused: tuple[type, ...] = ()
+    module: nn.Module,
+    sample: Tensor,
+    *,
+    dt: float,
+    readers: Mapping[type, Reader],
+    refused: tuple[type, ...] = (),
+    leading: int = 1,
 ) -> Traced:
     """Return the Graph of a module that computes one step.
 
@@ -45,12 +51,13 @@ def trace(
     dt : duration of a step in seconds.
     readers : module class -> reader.
     refused : module classes that are refused by name unless a reader is given.
+    leading : axes of a tensor before those of a sample; 2 where ``sample`` is a sequence of one step.
 
     Raises
     ------
     Unsupported : an operation or module that a Graph cannot hold; the message has its name, module and source line.
     """
-    recorder = _Recorder(module, dt, readers, refused)
+    recorder = _Recorder(module, dt, readers, refused, leading)
     with torch.no_grad(), recorder:
         recorder.enter_input(sample)
         answer = first_output(call_step(module, sample, None))
@@ -60,9 +67,11 @@ def trace(
 class _Recorder(TorchFunctionMode):
     """The hooks and the function mode of one trace, and the graph found so far."""
 
-    def __init__(self, module: nn.Module, dt: float, readers: Mapping[type, Reader], refused: tuple[type, ...]) -> None:
+    def __init__(
+        self, module: nn.Module, dt: float, readers: Mapping[type, Reader], refused: tuple[type, ...], leading: int
+    ) -> None:
         super().__init__()
-        self.module, self.dt, self.readers, self.refused = module, dt, readers, refused
+        self.module, self.dt, self.readers, self.refused, self.leading = module, dt, readers, refused, leading
         self.nodes: dict[str, Node] = {}
         self.edges: list[tuple[str, str]] = []
         self.feedback: set[tuple[str, str]] = set()
@@ -89,7 +98,7 @@ class _Recorder(TorchFunctionMode):
         self.hooks.close()
 
     def enter_input(self, sample: Tensor) -> None:
-        shape = tuple(sample.shape[1:])
+        shape = self._shape(sample)
         self._remember(sample, Value((self._add("input", Input(shape)),), shape))
 
     def _hooks_for(self, name: str, reader: Reader | None) -> tuple[Callable[..., None], Callable[..., None]]:
@@ -125,11 +134,11 @@ class _Recorder(TorchFunctionMode):
                 "let forward do one step, without a loop over time, and every neuron run once",
             )
         node = self._add_fragment(name, fragment, value)
-        self._remember(outputs[0], Value((node,), tuple(outputs[0].shape[1:])))
+        self._remember(outputs[0], Value((node,), self._shape(outputs[0])))
         if isinstance(fragment.node, Neuron):
             for state in [*_tensors(outputs[1:]), *membrane_of(module)]:
                 if state is not outputs[0] and state.ndim:
-                    self._remember(state, Value((), tuple(state.shape[1:]), state_of=node))
+                    self._remember(state, Value((), self._shape(state), state_of=node))
 
     def _add_fragment(self, name: str, fragment: Fragment, value: Value) -> str:
         assert fragment.node is not None
@@ -187,7 +196,7 @@ class _Recorder(TorchFunctionMode):
         path = self.paths.get(self.inside[-1], "") if self.inside else ""
         added = self._add(f"{path}.{name}" if path else name, node)
         self._connect(value, added)
-        self._remember(answer, Value((added,), tuple(answer.shape[1:])))
+        self._remember(answer, Value((added,), self._shape(answer)))
 
     def pass_on(self, answer: Tensor, value: Value) -> None:
         """Let the tensor ``answer`` hold ``value``."""
@@ -210,6 +219,10 @@ class _Recorder(TorchFunctionMode):
 
     def _connect(self, value: Value, target: str) -> None:
         self.edges += [(source, target) for source in value.sources]
+
+    def _shape(self, tensor: Tensor) -> Shape:
+        """Return the shape of one sample of a tensor."""
+        return tuple(tensor.shape[self.leading :])
 
     def _remember(self, tensor: Any, value: Value) -> None:
         if isinstance(tensor, Tensor):

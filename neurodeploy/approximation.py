@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neurodeploy.events import EventInput
 from neurodeploy.graph import Graph, Neuron
 from neurodeploy.passes.approximate_reset import approximate_reset
 from neurodeploy.simulation import check_spikes, ports, simulate
 from neurodeploy.targets.chip import Chip
+
+Spikes = npt.NDArray[Any] | EventInput
 
 #: Samples simulated at a time, and at most.
 _CHUNK, _SAMPLES = 32, 128
@@ -53,7 +56,7 @@ class Approximation:
 
 
 def approximated(
-    graph: Graph, chip: Chip, samples: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]] | None
+    graph: Graph, chip: Chip, samples: Spikes | Mapping[str, Spikes] | None
 ) -> tuple[Graph, tuple[Approximation, ...]]:
     """Return the graph with resets that ``chip`` offers, a note on each that changed, and what each changed.
 
@@ -75,7 +78,7 @@ def approximated(
 
 
 def _measured(
-    graph: Graph, nearest: Graph, found: Mapping[str, Approximation], samples: Mapping[str, npt.NDArray[Any]]
+    graph: Graph, nearest: Graph, found: Mapping[str, Approximation], samples: Mapping[str, Spikes]
 ) -> dict[str, Approximation]:
     counts = {name: np.zeros(4, dtype=np.int64) for name in found}
     number = min(len(next(iter(samples.values()))), _SAMPLES)

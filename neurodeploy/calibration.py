@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import InputError
+from neurodeploy.events import EventInput
 from neurodeploy.fixedpoint import STATE_BITS, decay, shift
 from neurodeploy.network import Network, Population
 from neurodeploy.neurons import Lif
 from neurodeploy.recording import Recording
 from neurodeploy.simulation import check_spikes, ports, simulate
+
+Spikes = npt.NDArray[Any] | EventInput
 
 #: Samples run at a time: u and v of every neuron and step are held for these only.
 _CHUNK = 32
@@ -40,7 +43,7 @@ class Peaks:
 
 
 def calibrate(
-    network: Network, spikes: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]], state_bits: int = STATE_BITS
+    network: Network, spikes: Spikes | Mapping[str, Spikes], state_bits: int = STATE_BITS
 ) -> dict[str, Peaks]:
     """Return the peaks of every population over all samples of ``spikes``.
 

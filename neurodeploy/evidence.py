@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import InputError
+from neurodeploy.events import EventInput
 from neurodeploy.graph import Convolution, Graph
 from neurodeploy.membrane import FloatPopulation
 from neurodeploy.moments import Moments, moments_of
@@ -56,7 +57,7 @@ class Evidence:
 def observe(
     graph: Graph,
     populations: list[FloatPopulation],
-    spikes: Spikes | Mapping[str, Spikes],
+    spikes: Spikes | EventInput | Mapping[str, Spikes | EventInput],
     labels: npt.NDArray[Any] | None = None,
 ) -> Evidence:
     """Simulate the lowered float graph on as many of the samples as take some seconds, and keep what they show.
@@ -72,11 +73,18 @@ def observe(
     cells = sum(math.prod(population.shape) for population in populations) * steps
     kept = max(1, min(samples, int(_WORK / (_work(populations) * steps)), _CELLS // max(cells, 1)))
     chosen = np.linspace(0, samples - 1, kept).astype(np.int64)
-    inputs = {name: values[chosen] for name, values in checked.items()}
+    inputs = {name: _taken(values, chosen, ports(graph)[name]) for name, values in checked.items()}
     recording = simulate(restore_flatten(graph), inputs, "float")
     sent = {**inputs, **recording.spikes}
     moments = {name: found for p in populations for name, found in moments_of(p, sent).items()}
     return Evidence(inputs, recording, None if labels is None else np.asarray(labels)[chosen], moments)
+
+
+def _taken(values: Spikes | EventInput, chosen: npt.NDArray[np.int64], shape: tuple[int, ...]) -> Spikes:
+    """Return the chosen samples, of events as dense arrays."""
+    if isinstance(values, EventInput):
+        return np.concatenate([values[sample : sample + 1].dense(shape) for sample in chosen.tolist()])
+    return values[chosen]
 
 
 def _work(populations: list[FloatPopulation]) -> int:

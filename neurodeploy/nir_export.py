@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import NotEqual, UsageError
+from neurodeploy.events import EventInput
 from neurodeploy.export.live import LiveModel
 from neurodeploy.files import refuse_existing, replacing
-from neurodeploy.graph import BatchNorm, Convolution, Graph, Input, Linear, Neuron, Scale
+from neurodeploy.graph import BatchNorm, Convolution, Graph, Input, Linear, Neuron, Scale, Shape
 from neurodeploy.nirfile import read_graph, write_graph
 from neurodeploy.npz import read_events
 from neurodeploy.passes.fold_batchnorm import fold_batchnorm
@@ -89,7 +90,8 @@ def export_model(
     graph = fold_batchnorm(model.graph) if fold else model.graph
     verify(graph)
     notes = [f"batch normalisation folded: {', '.join(norms)}"] if fold and norms else []
-    inputs = model.draw(DRAWN_SAMPLES, seed) if samples is None else _from_file(samples, graph, notes)
+    shape = next(node.shape for node in graph.nodes.values() if isinstance(node, Input))
+    inputs = model.draw(DRAWN_SAMPLES, seed) if samples is None else read_samples(samples, shape, notes)
     with replacing(path) as temporary:
         write_graph(graph, temporary, force=True)
         notes += _nir_accepts(graph, temporary)
@@ -99,12 +101,19 @@ def export_model(
     return Export(path, read_back, proof, (*read_back.notes, *notes))
 
 
-def _from_file(path: str | Path, graph: Graph, notes: list[str]) -> npt.NDArray[Any]:
+def read_samples(path: str | Path, wanted: Shape, notes: list[str]) -> npt.NDArray[Any]:
+    """Return the samples of an event file to prove a network on, and note how many of them where not all.
+
+    Raises
+    ------
+    UsageError : several ports, or samples of another shape than ``wanted``.
+    """
     events = read_events(path)
     if len(events.spikes) > 1:
         raise UsageError(str(path), f"has the ports {', '.join(events.spikes)}", "give the spikes of one input")
     (spikes,) = events.spikes.values()
-    wanted = next(node.shape for node in graph.nodes.values() if isinstance(node, Input))
+    if isinstance(spikes, EventInput):
+        spikes = spikes.dense(wanted)
     if spikes.shape[2:] != wanted:
         raise UsageError(
             str(path), f"holds samples of shape {spikes.shape[2:]}, the network takes {wanted}", "give its own data"

@@ -21,7 +21,7 @@ from neurodeploy import network as net
 from neurodeploy.approximation import approximated
 from neurodeploy.assembly import assemble
 from neurodeploy.audit import Values
-from neurodeploy.calibration import Peaks, calibrate, require_alive, require_weights
+from neurodeploy.calibration import Peaks, Spikes, calibrate, require_alive, require_weights
 from neurodeploy.candidates import Bench, Candidate
 from neurodeploy.choices import Choices
 from neurodeploy.errors import InputError, UsageError
@@ -38,7 +38,7 @@ from neurodeploy.simulation import simulate
 from neurodeploy.targets.chip import Chip
 from neurodeploy.wiring import synapses
 
-Calibration = npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]
+Calibration = Spikes | Mapping[str, Spikes]
 
 #: A population whose registers still leave their range after this many halvings is reported as it is.
 MAX_HEADROOM = 16
@@ -77,7 +77,7 @@ def quantize(
 
     Parameters
     ----------
-    calibration : integer spikes [samples, steps, *shape], or port -> spikes, of real samples; without them nothing is
+    calibration : spikes of real samples as :func:`neurodeploy.simulation.simulate` takes them; without them nothing is
         measured, and no register is checked against its range.
     choices : bits, rounding, clipping, scales and budgets; what it leaves open is decided on the calibration samples.
     approximate_reset : give neurons whose reset the chip lacks the nearest one it has, instead of refusing them; what

@@ -85,6 +85,7 @@ SCHEMA: dict[str, dict[str, Key]] = {
         "neuron_groups": _count("group", required=False),
         "targets": _count("population", required=False),
         "words_per_axon": _count("word", required=False),
+        "populations": _count("population", required=False),
         "margin": _quantity("1"),
     },
     "pools.*": _POOL,

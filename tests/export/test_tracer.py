@@ -6,6 +6,7 @@ from torch import nn
 from neurodeploy.errors import InputError, Unsupported
 from neurodeploy.export.framework import open_module
 from neurodeploy.graph import BatchNorm, Convolution, Flatten, Neuron, Pool, Scale
+from neurodeploy.passes import max_pool_to_or
 from neurodeploy.targets.reference import run
 from tests.export.nets import Explicit, Hidden, Readout, lif, lively
 
@@ -87,6 +88,11 @@ OPERATIONS = {
     "divided": (lambda n, x: n.a(x / 4), Scale),
     "itself": (lambda n, x: n.a(x + x), Scale),
     "pool": (lambda n, x: n.a(nn.functional.avg_pool2d(x, 3)), Pool),
+    "maximum": (lambda n, x: n.a(nn.functional.max_pool2d(x, 2, stride=1)), Pool),
+    "maximum by name": (lambda n, x: n.a(nn.functional.max_pool2d(input=x, kernel_size=3)), Pool),
+    "dropout": (lambda n, x: n.a(nn.functional.dropout(x, 0.5, n.training)), Neuron),
+    "dropout of channels": (lambda n, x: n.a(nn.functional.dropout2d(x, training=n.training)), Neuron),
+    "identity": (lambda n, x: n.a(nn.Identity()(x)), Neuron),
     "sum": (lambda n, x: n.b(sum([n.a(x), x])), Neuron),
     "in place": (lambda n, x: n.b(n.a(x).add_(x)), Neuron),
     "detached": (lambda n, x: n.a(x.detach().float().contiguous()), Neuron),
@@ -115,6 +121,7 @@ REFUSED = {
     "constant": (lambda n, x: n.a(x + torch.ones(3)), "constant"),
     "integers": (lambda n, x: n.a(x.to(torch.int32)), "int32"),
     "weighted": (lambda n, x: n.a(torch.add(x, x, alpha=2)), "alpha=2"),
+    "dropout that stays on": (lambda n, x: n.a(nn.functional.dropout(x)), "training=self.training"),
     "the batch": (lambda n, x: n.a(x.flatten(0, 1)), "batch axis"),
     "two of them": (lambda n, x: n.a(x.view(-1, 9)), "no merging of neighbouring axes"),
 }
@@ -190,3 +197,17 @@ def test_the_hooks_are_taken_off_again():
     module = Hidden()
     graph_of(module, 2, 6, 6)
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+
+
+def test_a_maximum_of_spikes_becomes_an_or():
+    """The graph keeps the pool; what a chip runs of it is a population more, with the same spikes behind it."""
+    module = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), lif(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18, 4), lif())
+    live = open_module(lively(module), shape=(1, 6, 6), steps=20)
+    drawn = live.draw(3, 0)
+    answers = live.record(drawn)
+    for graph in (live.graph, max_pool_to_or(live.graph)):
+        found = run(graph, {"input": drawn})
+        for name, values in answers.items():
+            np.testing.assert_array_equal(found[f"s/{name}"], values, err_msg=name)
+    assert 0 < answers["5"].mean() < 1
+    assert len(max_pool_to_or(live.graph).of_type(Neuron)) == len(live.graph.of_type(Neuron)) + 1
