@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neurodeploy.events import Densified
 from neurodeploy.fixedpoint import STATE_LIMIT
 from neurodeploy.network import Network
 from neurodeploy.simulation import check_spikes, ports, simulate
@@ -34,7 +35,7 @@ class Peaks:
 
 def calibrate(network: Network, spikes: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]) -> dict[str, Peaks]:
     """Return the peaks of every population over all samples of ``spikes``."""
-    checked = check_spikes(ports(network), spikes)
+    checked = Densified(check_spikes(ports(network), spikes), ports(network))
     samples = len(next(iter(checked.values())))
     found: dict[str, list[Peaks]] = {p.name: [] for p in network.populations}
     weights = []

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import InputError, UsageError
+from neurodeploy.events import Densified, EventInput, check_events
 from neurodeploy.graph import Graph, Input
 from neurodeploy.network import Network, Shape
 from neurodeploy.netxfile import NetxFile, host_driven
@@ -22,7 +23,7 @@ from neurodeploy.verify_network import verify_network
 
 Spikes = npt.NDArray[Any]
 Simulated = Network | Graph | NetxFile
-Runner = Callable[[Any, Mapping[str, Spikes], Collection[str]], Recording]
+Runner = Callable[[Any, Mapping[str, Any], Collection[str]], Recording]
 
 QUANTITIES = ("s", "u", "v")
 
@@ -92,7 +93,7 @@ DEVICES: dict[str, Callable[[], Runner]] = {"cpu": _emulator, "cuda": _cuda}
 
 def simulate(
     network: Simulated,
-    spikes: Spikes | Mapping[str, Spikes],
+    spikes: Spikes | EventInput | Mapping[str, Spikes | EventInput],
     backend: str = "emulator",
     record: Collection[str] = ("s",),
     device: str = "cpu",
@@ -102,7 +103,8 @@ def simulate(
     Parameters
     ----------
     network : an integer Network; for the backend "float" a Graph, for "netx" a NetxFile.
-    spikes : integer [samples, steps, *shape]; a mapping port -> array where there are several ports.
+    spikes : integer [samples, steps, *shape], or the same as :class:`~neurodeploy.events.EventInput`; a mapping from
+        ports to either where there are several ports.
     backend : a key of :data:`BACKENDS`. All integer backends agree bit for bit.
     record : any of "s", "u", "v"; spikes are always recorded.
     device : a key of :data:`DEVICES`, for the backend "emulator"; the others run on the CPU.
@@ -127,7 +129,9 @@ def simulate(
     if not isinstance(network, executes):
         found, (takes, way) = _VALUES[type(network)][0], _VALUES[executes]
         raise UsageError(f"backend {backend}", f"does not run {found} but {takes}", way)
-    checked = check_spikes(ports(network), spikes)
+    checked: Mapping[str, Spikes | EventInput] = check_spikes(ports(network), spikes)
+    if load is not _emulator:
+        checked = Densified(checked, ports(network))
     if isinstance(network, Network):
         verify_network(network)
     return load()(network, checked, tuple(record))
@@ -166,8 +170,10 @@ def _scheduled(network: Network, interval: int, offset: int) -> Network:
     return replace(network, reset_interval=interval, reset_offset=(offset + host_driven(network)) % interval)
 
 
-def check_spikes(shapes: Mapping[str, Shape], spikes: Spikes | Mapping[str, Spikes]) -> dict[str, Spikes]:
-    """Return the spikes by port, with every array an integer [samples, steps, *shape of the port]."""
+def check_spikes(
+    shapes: Mapping[str, Shape], spikes: Spikes | EventInput | Mapping[str, Spikes | EventInput]
+) -> dict[str, Spikes | EventInput]:
+    """Return the spikes by port: events, or an integer array [samples, steps, *shape of the port]."""
     given = {"": spikes} if not isinstance(spikes, Mapping) else dict(spikes)
     if set(given) == {""} and len(shapes) == 1:
         given = {next(iter(shapes)): given[""]}
@@ -175,7 +181,7 @@ def check_spikes(shapes: Mapping[str, Shape], spikes: Spikes | Mapping[str, Spik
         raise InputError(
             "input spikes", f"given for {_names(given)}, the network's ports are {_names(shapes)}", "name them alike"
         )
-    checked = {name: _check_port(name, shape, np.asarray(given[name])) for name, shape in shapes.items()}
+    checked = {name: _check_port(name, shape, given[name]) for name, shape in shapes.items()}
     if len({values.shape[:2] for values in checked.values()}) > 1:
         found = {name: values.shape[:2] for name, values in checked.items()}
         raise InputError("input spikes", f"ports differ in (samples, steps): {found}", "give all the same extent")
@@ -190,7 +196,10 @@ def _without_ones(shape: Shape) -> Shape:
     return tuple(extent for extent in shape if extent != 1)
 
 
-def _check_port(name: str, shape: Shape, values: Spikes) -> Spikes:
+def _check_port(name: str, shape: Shape, values: Spikes | EventInput) -> Spikes | EventInput:
+    if isinstance(values, EventInput):
+        return check_events(name, shape, values)
+    values = np.asarray(values)
     if values.shape[2:] != shape and _without_ones(values.shape[2:]) == _without_ones(shape):
         values = values.reshape(*values.shape[:2], *shape)  # (n,) for (n, 1, 1): the cells are the same
     if values.shape[2:] != shape or values.ndim != 2 + len(shape) or 0 in values.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from itertools import chain
 
@@ -50,12 +51,20 @@ _WORDS: dict[type[Neuron], dict[str, tuple[str, ...]]] = {
     Resonator: {"kind": ("phase", "izhikevich")},
 }
 
+_VERIFIED: weakref.WeakSet[Network] = weakref.WeakSet()
+
 
 def verify_network(network: Network) -> None:
-    """Raise :class:`InputError` for the first thing in ``network`` that cannot be."""
+    """Raise :class:`InputError` for the first thing in ``network`` that cannot be.
+
+    A network and its arrays never change, so that each is looked through once: that can take longer than running it.
+    """
+    if network in _VERIFIED:
+        return
     for subject, problem, advice in chain.from_iterable(rule(network) for rule in RULES):
         raise InputError(subject, problem, advice)
     network.order  # noqa: B018  # raises where projections without lag form a loop
+    _VERIFIED.add(network)
 
 
 def _names(network: Network) -> Iterator[Finding]:

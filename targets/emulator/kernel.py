@@ -11,46 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurodeploy.targets.emulator.columns import (
-    AT,
-    BEYOND,
-    CELLS,
-    CHANNELS,
-    CHUNK,
-    CIN,
-    CONVOLUTION,
-    COUT,
-    END,
-    FIRST,
-    GRAIN,
-    HEIGHT,
-    HIN,
-    HISTORY,
-    KIND,
-    LAG,
-    LINE,
-    LOOPS,
-    MARGIN,
-    MASS,
-    OFFSET,
-    PART,
-    PART_COLUMNS,
-    PIECE,
-    PIECES,
-    POPULATION_COLUMNS,
-    PROJECTION_COLUMNS,
-    SHIFT,
-    SIZE,
-    SOURCE,
-    UNIFORM,
-    UNTIL,
-    WIDEST,
-    WIN,
-    WOUT,
-)  # fmt: skip
-from neurodeploy.targets.emulator.inputs import copy_events, list_fired, list_port, mark_edges
+from neurodeploy.targets.emulator import columns as c
+from neurodeploy.targets.emulator.bare import bare_inputs, bare_memory, bare_outputs, bare_tables
 from neurodeploy.targets.emulator.jit import njit
-from neurodeploy.targets.emulator.memory import OVERHANG, bare_inputs, bare_memory, bare_outputs, bare_tables
+from neurodeploy.targets.emulator.listing import copy_events, list_fired, list_port, mark_edges
+from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
 from neurodeploy.targets.emulator.pointers import beyond
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
@@ -59,9 +24,11 @@ from neurodeploy.targets.emulator.synapses import (
     gather_line,
     gathers,
     is_short,
+    move_line,
     scatter_line,
     sweep_line,
-)  # fmt: skip
+    take_line,
+)
 from neurodeploy.targets.emulator.updates import update_each, update_inside, update_uniform
 
 #: Beyond this |u| wraps and |v| saturates; one less than where u does upward.
@@ -80,7 +47,7 @@ class Events(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The part of the outputs that a sample has, pointers, and the numbers of cells and populations.
+    """The part of the outputs that a sample has, pointers, and the number of cells.
 
     v has the ``cells_v`` cells from ``first_v`` on, whole populations.
     """
@@ -93,16 +60,15 @@ class Sample(NamedTuple):
     first_v: int
     cells_v: int
     cells: int
-    populations: int
 
 
-@njit(**OPTIONS)
-def _update(tables, row, at, size, inside, memory, s):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _update(tables, row, at, size, inside, memory, s):
     """Update ``size`` neurons of a population from cell ``at`` on; return their extremes, wraps and clips."""
-    a, u, v, shift = memory.sums, beyond(memory.u, at), beyond(memory.v, at), row[SHIFT]
+    a, u, v, shift = memory.sums, beyond(memory.u, at), beyond(memory.v, at), row[c.SHIFT]
     keep_u, keep_v = beyond(tables.keep_current, at), beyond(tables.keep_voltage, at)
     threshold, bias = beyond(tables.threshold, at), beyond(tables.bias, at)
-    if row[UNIFORM] == 0:
+    if row[c.UNIFORM] == 0:
         return update_each(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias)
     kept_u, kept_v = keep_u[0] * (1 / 4096), keep_v[0] * (1 / 4096)
     if inside:
@@ -110,215 +76,234 @@ def _update(tables, row, at, size, inside, memory, s):  # type: ignore[no-untype
     return update_uniform(a, u, v, s, size, shift, kept_u, kept_v, threshold[0], bias[0])
 
 
-@njit(**OPTIONS)
-def _stays_inside(tables, row, extremes, arriving):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _stays_inside(tables, row, extremes, arriving):
     """Return whether sums of at most ``arriving`` can neither wrap nor saturate a neuron of the population.
 
     Above, v is held by the threshold: what exceeds it is reset. Below, nothing holds it but its decay.
     """
-    at = row[AT]
-    if row[UNIFORM] == 0 or arriving > _LIMIT:
+    at = row[c.AT]
+    if row[c.UNIFORM] == 0 or arriving > _LIMIT:
         return False
     keep_u, keep_v = np.int64(tables.keep_current[at]), np.int64(tables.keep_voltage[at])
     threshold, bias = np.int64(tables.threshold[at]), np.int64(tables.bias[at])
-    u = (extremes[0] * keep_u >> 12) + (arriving << row[SHIFT])
+    u = (extremes[0] * keep_u >> 12) + (arriving << row[c.SHIFT])
     return u <= _LIMIT and threshold + u + bias <= _LIMIT and (extremes[1] * keep_v >> 12) + u - bias <= _LIMIT
 
 
-@njit(**OPTIONS)
-def _list(tables, part, t, memory):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _list(tables, part, t, memory):
     """Return which list holds what a part sends in step t, where it begins, and a pointer to its edges."""
-    row = beyond(tables.parts, part * PART_COLUMNS)
-    slot, grain = t % row[HISTORY], row[GRAIN]
-    edges = memory.edge_starts[part] + (slot * (row[SIZE] // grain + 1) if grain else 0)
-    return part * memory.slots + slot, memory.starts[part] + slot * row[SIZE], beyond(memory.edges, edges)
+    row = beyond(tables.parts, part * c.PART_COLUMNS)
+    slot = t & (row[c.HISTORY] - 1)
+    edges = beyond(memory.edges, memory.edge_starts[part] + slot * row[c.EDGES])
+    return part * memory.slots + slot, memory.starts[part] + slot * (row[c.SIZE] + SPARE), edges
 
 
-@njit(**OPTIONS)
-def _waiting(tables, row, t, memory):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _waiting(tables, row, t, memory):
     """Return the events that reach a projection in step t."""
-    earlier, source = t - row[LAG], row[SOURCE]
+    earlier, source = t - row[c.LAG], row[c.SOURCE]
     at, begin, edges = _list(tables, source, max(earlier, 0), memory)
-    number, grain = memory.counts[at] if earlier >= 0 else np.int64(0), tables.parts[source * PART_COLUMNS + GRAIN]
+    number, grain = memory.counts[at] if earlier >= 0 else np.int64(0), tables.parts[source * c.PART_COLUMNS + c.GRAIN]
     return Events(number, memory.loud[at], beyond(memory.indices, begin), beyond(memory.payloads, begin), edges, grain)
 
 
-@njit(**OPTIONS)
-def _prepare(row, nth, step, events, memory):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _prepare(row, nth, step, events, memory):
     """Return a bound of what a projection's events add to a neuron; for a convolution choose the way.
 
     step : the place of this step within its chunk.
     """
     if events.number == 0:
         return np.int64(0)
-    if row[KIND] == CONVOLUTION:
-        gathered, at = gathers(row, events), nth * CHUNK + step
+    if row[c.KIND] == c.CONVOLUTION:
+        gathered, at = gathers(row, events), nth * c.CHUNK + step
         memory.gathered[at] = np.uint8(gathered)
-        if gathered and events.grain != row[CIN]:
+        if gathered and events.grain != row[c.CIN]:
             marks = beyond(memory.marks, at * memory.places)
-            mark_edges(events.indices, events.number, row[CIN], marks, row[HIN] * row[WIN])
-    bound = min(events.number * row[WIDEST], row[MASS]) * events.loud
-    return bound << row[BEYOND] if row[BEYOND] >= 0 else (bound >> -row[BEYOND]) + 1
+            mark_edges(events.indices, events.number, row[c.CIN], marks, row[c.HIN] * row[c.WIN])
+    bound = min(events.number * row[c.WIDEST], row[c.MASS]) * events.loud
+    return bound << row[c.BEYOND] if row[c.BEYOND] >= 0 else (bound >> -row[c.BEYOND]) + 1
 
 
-@njit(**OPTIONS)
-def _clear(cells, number):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _clear(cells, number):
     for i in range(number):
         cells[i] = 0
 
 
-@njit(**OPTIONS)
-def _convolve(tables, row, at, events, y, goal, memory):  # type: ignore[no-untyped-def]
-    """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare."""
-    cells, margin, size = row[LINE] * row[COUT], row[MARGIN] * row[COUT], row[WOUT] * row[COUT]
-    even = events.grain == row[CIN]
+@njit(inline="always")
+def _convolve(tables, row, at, events, y, goal, alone, memory):
+    """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare.
+
+    alone : nothing else reaches the target, so that the sums need not have been cleared.
+    """
+    cells, margin, size = row[c.LINE] * row[c.COUT], row[c.MARGIN] * row[c.COUT], row[c.WOUT] * row[c.COUT]
+    even = events.grain == row[c.CIN]
     if not is_short(row, events):
         _clear(memory.own, cells + OVERHANG)
-        sweep_line(tables, row, y, memory.own, events, row[WIN] if even else 1)
-        add_scaled(goal, beyond(memory.own, margin), size, row[BEYOND])
+        sweep_line(tables, row, y, memory.own, events, row[c.WIN] if even else 1)
+        if alone:
+            _clear(goal, size)
+        add_scaled(goal, beyond(memory.own, margin), size, row[c.BEYOND])
         return
-    _clear(memory.line, cells + OVERHANG)
     line = beyond(memory.line, margin)
     if memory.gathered[at] == 1:
         edges = events.edges if even else beyond(memory.marks, at * memory.places)
         gather_line(tables, row, y, line, events, edges)
     else:
-        scatter_line(tables, row, y, memory.line, events, row[WIN] if even else 1)
-    add_scaled(goal, line, size, row[BEYOND])
+        scatter_line(tables, row, y, memory.line, events, row[c.WIN] if even else 1)
+        _clear(memory.line, margin)
+        _clear(beyond(line, size), cells - margin - size + OVERHANG)
+    if alone:
+        move_line(goal, line, size)
+    else:
+        take_line(goal, line, size, row[c.BEYOND])
 
 
-@njit(**OPTIONS)
-def _deliver(tables, row, at, t, line, lines, size, memory):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _deliver(tables, row, at, t, line, lines, size, alone, memory):
     """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each."""
     events = _waiting(tables, row, t, memory)
     if events.number == 0:
         return
-    if row[KIND] == CONVOLUTION:
+    if row[c.KIND] == c.CONVOLUTION:
         for y in range(lines):
-            _convolve(tables, row, at, events, line + y, beyond(memory.sums, y * size), memory)
-    elif row[BEYOND] == 0:
+            _convolve(tables, row, at, events, line + y, beyond(memory.sums, y * size), alone, memory)
+    elif row[c.BEYOND] == 0:
         add_dense(tables, row, memory.sums, events)
     else:
         _clear(memory.own, size * lines + OVERHANG)
         add_dense(tables, row, memory.own, events)
-        add_scaled(memory.sums, memory.own, size * lines, row[BEYOND])
+        add_scaled(memory.sums, memory.own, size * lines, row[c.BEYOND])
 
 
-@njit(**OPTIONS)
-def _list_spikes(tables, row, t, place, piece, s, memory):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _list_spikes(tables, row, nth, t, piece, s, memory):
     """Append the spikes of a piece of a population to its list of step t."""
-    part = row[PART]
-    its = beyond(tables.parts, part * PART_COLUMNS)
-    grain = its[GRAIN] if its[GRAIN] == its[CHANNELS] else 0
-    at, begin, edges = _list(tables, part, t, memory)
-    number = memory.counts[at] if place else np.int64(0)
-    listed, noted = beyond(memory.indices, begin + number), beyond(edges, place // grain if grain else 0)
-    number += list_fired(s, piece, place, listed, grain, noted, number)
-    if place + piece == row[CELLS]:
-        if grain:
-            edges[row[CELLS] // grain] = number
-        elif its[GRAIN]:
-            mark_edges(beyond(memory.indices, begin), number, its[GRAIN], edges, row[CELLS] // its[GRAIN])
+    its = beyond(tables.parts, row[c.PART] * c.PART_COLUMNS)
+    fine = its[c.GRAIN] == its[c.CHANNELS]
+    at, begin, edges = _list(tables, row[c.PART], t, memory)
+    number = memory.counts[at] if nth else np.int64(0)
+    noted = beyond(edges, nth * row[c.LINES] * its[c.WIDTH] if fine else 0)
+    listed = beyond(memory.indices, begin + number)
+    number += list_fired(s, piece, nth * piece, listed, its[c.GRAIN] if fine else 0, noted, number)
+    if nth + 1 == row[c.PIECES]:
+        if fine:
+            edges[its[c.EDGES] - 1] = number
+        elif its[c.GRAIN]:
+            mark_edges(beyond(memory.indices, begin), number, its[c.GRAIN], edges, its[c.EDGES] - 1)
     memory.counts[at], memory.loud[at] = number, 1
 
 
 @njit(**OPTIONS)
-def _step_piece(tables, p, nth, t, t0, out, memory):  # type: ignore[no-untyped-def]
+def _step_piece(tables, p, nth, t, t0, out, memory):
     """Gather, update and list the events of one piece of a population in step t of the chunk from t0 on."""
-    row = beyond(tables.populations, p * POPULATION_COLUMNS)
-    height, piece = tables.parts[row[PART] * PART_COLUMNS + HEIGHT], row[CELLS] // row[PIECES]
-    lines, width, place = height // row[PIECES], row[CELLS] // height, nth * piece
-    arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[PIECE] + nth))
-    _clear(memory.sums, piece + OVERHANG)
+    row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
+    lines, width = row[c.LINES], row[c.LINE_CELLS]
+    piece = lines * width
+    cell = row[c.AT] + nth * piece
+    arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[c.BEFORE] + nth))
+    its = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS)
+    alone = arriving > 0 and row[c.END] - row[c.FIRST] == 1 and its[c.KIND] == c.CONVOLUTION and its[c.BEYOND] == 0
+    if not alone:
+        _clear(memory.sums, piece + OVERHANG)
     if arriving:
-        for projection in range(row[FIRST], row[END]):
-            its, at = beyond(tables.projections, projection * PROJECTION_COLUMNS), projection - row[FIRST]
-            _deliver(tables, its, at * CHUNK + t - t0, t, nth * lines, lines, width, memory)
-    cell, inside = row[AT] + place, _stays_inside(tables, row, extremes, arriving)
-    s = beyond(out.s, t * out.cells + cell)
+        for projection in range(row[c.FIRST], row[c.END]):
+            its, at = beyond(tables.projections, projection * c.PROJECTION_COLUMNS), projection - row[c.FIRST]
+            _deliver(tables, its, at * c.CHUNK + t - t0, t, nth * lines, lines, width, alone, memory)
+    s, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
     peak, low, wraps, clips = _update(tables, row, cell, piece, inside, memory, s)
     extremes[0], extremes[1] = peak, low
     out.found[2 * p] += wraps
     out.found[2 * p + 1] += clips
-    _list_spikes(tables, row, t, place, piece, s, memory)
+    _list_spikes(tables, row, nth, t, piece, s, memory)
     if out.keeps_u:
         _copy(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell))
     if out.first_v <= cell < out.first_v + out.cells_v:
         _copy(beyond(memory.v, cell), piece, beyond(out.v, t * out.cells_v + cell - out.first_v))
 
 
-@njit(**OPTIONS)
-def _copy(source, number, goal):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _copy(source, number, goal):
     for i in range(number):
         goal[i] = source[i]
 
 
-@njit(**OPTIONS)
-def _advance(tables, p, t0, t1, out, memory):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _advance(tables, p, t0, t1, out, memory):
     """Run one population for the steps [t0, t1), for which everything that reaches it is known."""
-    row = beyond(tables.populations, p * POPULATION_COLUMNS)
+    row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
     for t in range(t0, t1):
         arriving = np.int64(0)
-        for projection in range(row[FIRST], row[END]):
-            its = beyond(tables.projections, projection * PROJECTION_COLUMNS)
-            arriving += _prepare(its, projection - row[FIRST], t - t0, _waiting(tables, its, t, memory), memory)
+        for projection in range(row[c.FIRST], row[c.END]):
+            its = beyond(tables.projections, projection * c.PROJECTION_COLUMNS)
+            arriving += _prepare(its, projection - row[c.FIRST], t - t0, _waiting(tables, its, t, memory), memory)
         memory.arriving[t - t0] = arriving
-    for nth in range(row[PIECES]):
+    for nth in range(row[c.PIECES]):
         for t in range(t0, t1):
             _step_piece(tables, p, nth, t, t0, out, memory)
 
 
-@njit(**OPTIONS)
-def _advance_all(tables, t0, t1, out, memory):  # type: ignore[no-untyped-def]
-    """Run all populations for the steps [t0, t1)."""
-    p = 0
-    while p < out.populations:
-        row = beyond(tables.populations, p * POPULATION_COLUMNS)
-        if row[LOOPS]:
+@njit(inline="always")
+def _advance_all(tables, first, end, t0, t1, out, memory):
+    """Run the populations [first, end), which no loop leaves, for the steps [t0, t1)."""
+    p = first
+    while p < end:
+        row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
+        if row[c.LOOPS]:
             for t in range(t0, t1):
-                for one in range(p, row[UNTIL]):
+                for one in range(p, row[c.UNTIL]):
                     _advance(tables, one, t, t + 1, out, memory)
         else:
             _advance(tables, p, t0, t1, out, memory)
-        p = row[UNTIL]
+        p = row[c.UNTIL]
 
 
-@njit(**OPTIONS)
-def _enter(tables, port, step, t, inputs, memory):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _enter(tables, port, step, t, inputs, memory):
     """List what enters a port in step t, which is ``step`` counted over all samples."""
-    row = beyond(tables.parts, port * PART_COLUMNS)
+    row = beyond(tables.parts, port * c.PART_COLUMNS)
     nth, begin, edges = _list(tables, port, t, memory)
     indices, payloads = beyond(memory.indices, begin), beyond(memory.payloads, begin)
-    if inputs.cells:
-        dense = beyond(inputs.dense, step * inputs.cells + row[OFFSET])
-        number, loud = list_port(dense, row, indices, payloads)
+    cell = step * inputs.cells + row[c.OFFSET]
+    if inputs.form == BYTES:
+        number, loud = list_port(beyond(inputs.dense, cell), row, indices, payloads)
+    elif inputs.form == INTS:
+        number, loud = list_port(beyond(inputs.wide, cell), row, indices, payloads)
     else:
         at = step * inputs.width + port
         first, number = inputs.first[at], inputs.first[at + 1] - inputs.first[at]
         given = beyond(inputs.indices, first), beyond(inputs.payloads, first)
         loud = copy_events(given[0], given[1], number, indices, payloads)
-    if row[GRAIN]:
-        mark_edges(indices, number, row[GRAIN], edges, row[SIZE] // row[GRAIN])
+    if row[c.EDGES]:
+        mark_edges(indices, number, row[c.GRAIN], edges, row[c.EDGES] - 1)
     memory.counts[nth], memory.loud[nth] = number, loud
 
 
-@njit(**OPTIONS)
-def run_samples(tables, memory, inputs, outputs):  # type: ignore[no-untyped-def]
-    """Simulate samples from cleared state; all parameters are of arrays, which this function alone sees."""
-    samples, steps, cells = outputs.s.shape
-    cells_v = outputs.v.shape[2]
-    ports, populations = len(tables.parts) - len(tables.populations), len(tables.populations)
+@njit(cache=True, **OPTIONS)
+def run(tables, memory, inputs, outputs, samples, steps, stage):
+    """Run the samples, steps and populations [first, end); all other parameters are of arrays.
+
+    State is cleared before a sample's first step. The first stage, which begins with the first population, lists what
+    enters; others find everything that reaches them in memory.
+    """
+    extent, cells = outputs.s.shape[1:]
+    ports = len(tables.parts) - len(tables.populations)
     bare, state, given, out = bare_tables(tables), bare_memory(memory), bare_inputs(inputs), bare_outputs(outputs)
-    for sample in range(samples):
-        memory.u[:] = 0
-        memory.v[:] = 0
-        memory.extremes[:] = 0
-        before = sample * steps * cells
-        s, u, v = beyond(out.s, before), beyond(out.u, before), beyond(out.v, sample * steps * cells_v)
-        here = Sample(s, u, v, out.found, out.keeps_u, out.first_v, cells_v, cells, populations)
-        for t0 in range(0, steps, CHUNK):
-            t1 = min(t0 + CHUNK, steps)
-            for t in range(t0, t1):
-                for port in range(ports):
-                    _enter(bare, port, sample * steps + t, t, given, state)
-            _advance_all(bare, t0, t1, here, state)
+    for sample in range(samples[0], samples[1]):
+        if steps[0] == 0 and stage[0] == 0:
+            memory.u[:] = 0
+            memory.v[:] = 0
+            memory.extremes[:] = 0
+        before = sample * extent
+        s, u, v = beyond(out.s, before * cells), beyond(out.u, before * cells), beyond(out.v, before * out.cells_v)
+        here = Sample(s, u, v, out.found, out.keeps_u, out.first_v, out.cells_v, cells)
+        for t0 in range(steps[0], steps[1], c.CHUNK):
+            t1 = min(t0 + c.CHUNK, steps[1])
+            if stage[0] == 0:
+                for t in range(t0, t1):
+                    for port in range(ports):
+                        _enter(bare, port, before + t, t, given, state)
+            _advance_all(bare, stage[0], stage[1], t0, t1, here, state)

@@ -14,8 +14,8 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def pointer(context, array):  # type: ignore[no-untyped-def]
+@intrinsic
+def pointer(context, array):
     """Return a pointer to the first element of a contiguous array."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -24,8 +24,8 @@ def pointer(context, array):  # type: ignore[no-untyped-def]
     return types.CPointer(array.dtype)(array), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def beyond(context, start, number):  # type: ignore[no-untyped-def]
+@intrinsic
+def beyond(context, start, number):
     """Return the pointer ``number`` elements further on."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -34,8 +34,8 @@ def beyond(context, start, number):  # type: ignore[no-untyped-def]
     return start(start, types.intp), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def address(context, start):  # type: ignore[no-untyped-def]
+@intrinsic
+def address(context, start):
     """Return a pointer as a number."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -44,8 +44,8 @@ def address(context, start):  # type: ignore[no-untyped-def]
     return types.intp(start), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def nonzero(context, start):  # type: ignore[no-untyped-def]
+@intrinsic
+def nonzero(context, start):
     """Return which of the 64 elements from a pointer on are not 0, the first as the lowest bit of a uint64."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -56,8 +56,8 @@ def nonzero(context, start):  # type: ignore[no-untyped-def]
     return types.uint64(start), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def lowest(context, bits):  # type: ignore[no-untyped-def]
+@intrinsic
+def lowest(context, bits):
     """Return the place of the lowest bit that is set in a uint64 other than 0."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -66,11 +66,27 @@ def lowest(context, bits):  # type: ignore[no-untyped-def]
     return types.int64(types.uint64), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def bits_set(context, bits):  # type: ignore[no-untyped-def]
+@intrinsic
+def bits_set(context, bits):
     """Return how many bits are set in a uint64."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return types.int64(types.uint64), code
+
+
+@intrinsic
+def store_eight(context, start, places, offset):
+    """Store eight int32: the bytes of the uint64 ``places``, each plus an int32 offset."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.VectorType(ir.IntType(32), 8)
+        first = builder.insert_element(ir.Constant(kind, ir.Undefined), arguments[2], ir.IntType(32)(0))
+        offsets = builder.shuffle_vector(first, first, ir.Constant(kind, None))
+        bytes_ = builder.bitcast(arguments[1], ir.VectorType(ir.IntType(8), 8))
+        values = builder.add(builder.zext(bytes_, kind), offsets)
+        builder.store(values, builder.bitcast(arguments[0], kind.as_pointer()), align=4)
+        return target.get_dummy_value()
+
+    return types.void(start, types.uint64, types.int32), code

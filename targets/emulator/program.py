@@ -6,31 +6,24 @@ is then a contiguous vector of output channels, as it is a row of a dense matrix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.network import Convolution, Network, Population, Port, Projection, stored_weights
+from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator import parameters
-from neurodeploy.targets.emulator.columns import (
-    CHUNK,
-    CIN,
-    CONVOLUTION,
-    DENSE,
-    PART_COLUMNS,
-    PIECES,
-    POPULATION_COLUMNS,
-    PROJECTION_COLUMNS,
-    SHORT,
-)
 from neurodeploy.targets.emulator.common import common_scale, exact_payload, uniform
 from neurodeploy.targets.emulator.packing import (
     Sweep,
     channel_last,
     dense_rows,
+    filled,
     fits,
+    joined,
     pack,
     padded,
     shorten,
@@ -46,23 +39,17 @@ Words = npt.NDArray[np.int16]
 
 
 class Tables(NamedTuple):
-    """What the kernel reads; every row belongs to a part (ports first, then populations) or a projection.
+    """What the kernel reads.
 
-    parts [parts, 7]: size, offset among the cells of its kind, slots of event history, extents C, H, W, which are 1,
-    1, size for a part of another shape, and for the source of a convolution after how many cells the kernel notes where
-    in its list of events it is: those of a position or of a line.
-    populations [populations, 11] in running order: part, cell offset, size, uniform (0 or 1), first projection, end,
-    the shift from a sum of weights to state units, the pieces in which it is updated (its H where only convolutions
-    reach it, else 1) and how many pieces precede, and until which population (exclusive) those follow that must be run
-    step by step together with it, and whether there are such or it feeds itself (0 or 1).
-    projections [projections, 31]: kind, source part, lag, exponent beyond that shift, where its rows begin, in
-    ``packed`` (dense) or ``short`` (convolution) where narrow is 1 and in ``wide`` where it is 0, narrow, cells of a
-    row, rows, the largest |weight|, the largest sum of |weight| at one target cell; and for a convolution source C, H,
-    W, target C, H, W, kernel, stride and padding as (H, W) pairs, dilation along H, groups, the three numbers of its
-    :class:`~neurodeploy.targets.emulator.packing.Sweep`, where it begins in ``reach``, and where its packed rows tap by
-    tap begin, -1 where it has none, their cells and number.
-    reach : ``sweep_starts`` of all convolutions, one after another.
-    The names are in :mod:`neurodeploy.targets.emulator.columns`.
+    parts, populations, projections : int64 [rows, columns] with the columns of
+        :mod:`neurodeploy.targets.emulator.columns`. Parts are the ports, then the populations in running order;
+        projections stand together by target.
+    reach : int64 [source columns, 2], ``sweep_starts`` of all convolutions, one after another.
+    packed : packed rows of int8 weights, of dense projections and of convolutions tap by tap.
+    short : rows of int16 weights, of convolutions.
+    wide : rows of all other weights.
+    threshold, keep_current, keep_voltage, bias : by cell; thresholds and biases in state units, decays as what is kept
+        of 4096.
     """
 
     parts: Int64
@@ -85,6 +72,8 @@ class Program:
     perm : internal index within its port of every input cell in torch order.
     cells : population -> slice of the internal cell axis.
     exact_payload : the largest spike payload for which no 32-bit sum can overflow.
+    spare : :class:`~neurodeploy.targets.emulator.memory.Memory` of runs that are over, for the next ones: the system
+        takes longer to hand out fresh memory than a short run takes.
     """
 
     tables: Tables
@@ -92,6 +81,7 @@ class Program:
     cells: dict[str, slice]
     population_cells: int
     exact_payload: int
+    spare: deque[Any] = field(default_factory=deque)
 
 
 def compile_network(network: Network) -> Program:
@@ -109,15 +99,17 @@ def compile_network(network: Network) -> Program:
             rows.add(network, projection, head, halved)
         row, shift = index[population.name], exponent + halved + parameters.first_shift(population.neuron)
         span = (first, len(rows.projections))
-        pieces, before = _pieces(population, incoming), sum(one[PIECES] for one in populations)
+        pieces, before = _pieces(population, incoming), sum(one[c.PIECES] for one in populations)
         part = (row, part_rows[row][1], population.size, int(uniform(population)))
-        populations.append((*part, *span, shift, pieces, before, *loop))
-    columns: dict[str, Any] = dict(parameters.columns(network, channel_last))
+        height = part_rows[row][c.HEIGHT]
+        lines = (height // pieces, population.size // height)
+        populations.append((*part, *span, shift, pieces, before, *lines, *loop))
+    neurons: dict[str, Any] = dict(parameters.columns(network, channel_last))
     tables = Tables(
-        parts=np.array(part_rows, dtype=np.int64).reshape(-1, PART_COLUMNS),
-        populations=np.array(populations, dtype=np.int64).reshape(-1, POPULATION_COLUMNS),
+        parts=np.array(part_rows, dtype=np.int64).reshape(-1, c.PART_COLUMNS),
+        populations=np.array(populations, dtype=np.int64).reshape(-1, c.POPULATION_COLUMNS),
         **rows.arrays(),
-        **{name: column for name, column in columns.items() if name in Tables._fields},
+        **{name: column for name, column in neurons.items() if name in Tables._fields},
     )
     return Program(
         tables=tables,
@@ -134,17 +126,22 @@ def _part_rows(network: Network, parts: list[Port | Population]) -> tuple[list[t
     offsets = {Port: 0, Population: 0}
     for part in parts:
         size = int(np.prod(part.shape))
-        history = CHUNK + max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
+        lag = max((network.lag(projection) for projection in network.out_of(part.name)), default=0)
+        history = 1 << (2 * c.CHUNK + lag - 1).bit_length()  # a stage may be a chunk ahead of the next one
         extents = part.shape if len(part.shape) == 3 else (1, 1, size)
-        rows.append((size, offsets[type(part)], history, *extents, _grain(network, part)))
+        grain = _grain(network, part)
+        edges = size // grain + 1 if grain else 0
+        rows.append((size, offsets[type(part)], history, *extents, grain, edges))
         offsets[type(part)] += size
     return rows, offsets[Population]
 
 
 def _pieces(population: Population, incoming: list[Projection]) -> int:
-    """Return in how many pieces a population is updated: rows of a map that nothing but convolutions reach."""
-    alone = all(isinstance(p.connection, Convolution) and p.weight_exponent >= 0 for p in incoming)
-    return population.shape[1] if alone and len(population.shape) == 3 else 1
+    """Return in how many pieces a population is updated: a few lines each of a map that only convolutions reach."""
+    if len(population.shape) != 3 or not all(isinstance(p.connection, Convolution) for p in incoming):
+        return 1
+    height, line = population.shape[1], population.size // population.shape[1]
+    return next(n for n in range(1, height + 1) if height % n == 0 and (n == height or height // n * line <= c.PIECE))
 
 
 def _loops(network: Network) -> list[tuple[int, int]]:
@@ -179,16 +176,16 @@ class _Rows:
         source, target = (network.by_name[name].shape for name in (projection.source, projection.target))
         if not isinstance(connection, Convolution):
             rows = self._rows(dense_rows(weight, source, target), np.int8)
-            self.projections.append([DENSE, *head, *rows, *bounds, *[0] * (PROJECTION_COLUMNS - CIN)])
+            self.projections.append([c.DENSE, *head, *rows, *bounds, *[0] * (c.PROJECTION_COLUMNS - c.CIN)])
             return
         (kernel, stride, padding, dilation), groups = _axes(connection), connection.groups
         sweep = Sweep.along(source[2], target[2], kernel[1], stride[1], padding[1], dilation[1])
         rows = self._rows(sweep_rows(weight, sweep, stride[1], dilation[1], groups), np.int16)
-        alone = groups == 1 == dilation[1] and bounds[1] <= SHORT and fits(weight, np.int8)
+        alone = groups == 1 == dilation[1] and bounds[1] <= c.SHORT and fits(weight, np.int8)
         taps = self._rows(tap_rows(weight), np.int8) if alone else (-1, 0, 0, 0)
         geometry = [*source, *target, *kernel, *stride, *padding, dilation[0], groups]
         extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.reach)), taps[0], *taps[2:]]
-        self.projections.append([CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])
+        self.projections.append([c.CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])
         self.reach.append(sweep_starts(source[2], sweep, stride[1], padding[1]))
 
     def _rows(self, rows: Int32, kind: type[np.int8] | type[np.int16]) -> tuple[int, int, int, int]:
@@ -196,20 +193,20 @@ class _Rows:
         tables, form = (self.packed, pack) if kind is np.int8 else (self.short, shorten)
         if not fits(rows, kind):
             begin = sum(table.size for table in self.wide)
-            self.wide.append(rows.ravel())
+            self.wide.append(filled(rows.ravel()))
             return begin, 0, rows.shape[1], len(rows)
         begin = sum(table.size for table in tables)
-        tables.append(form(rows))
+        tables.append(filled(form(rows)))
         return begin, 1, padded(rows.shape[1]), len(rows)
 
     def arrays(self) -> dict[str, Any]:
         """Return the arrays of :class:`Tables` that describe projections."""
         return {
-            "projections": np.array(self.projections, dtype=np.int64).reshape(-1, PROJECTION_COLUMNS),
+            "projections": np.array(self.projections, dtype=np.int64).reshape(-1, c.PROJECTION_COLUMNS),
             "reach": np.concatenate([*self.reach, np.zeros((0, 2), np.int64)]),
-            "packed": np.concatenate([*self.packed, np.zeros(0, np.int16)]),
-            "short": np.concatenate([*self.short, np.zeros(0, np.int16)]),
-            "wide": np.concatenate([*self.wide, np.zeros(0, np.int32)]),
+            "packed": joined(self.packed, np.int16),
+            "short": joined(self.short, np.int16),
+            "wide": joined(self.wide, np.int32),
         }
 
 

@@ -24,7 +24,7 @@ from numba.extending import intrinsic
 
 from neurodeploy.targets.emulator.jit import njit
 
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 #: Events whose sums fit 16 bits: 255 * 128 < 2^15.
 RUN = 255
@@ -77,12 +77,12 @@ def _adder(block: int, cell: Any) -> Callable[..., Any]:
         _add_halves(builder, goal, cell, low, high)
         return context.get_dummy_value()
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def add(context, goal, rows, events, number):  # type: ignore[no-untyped-def]
+    @intrinsic
+    def add(context, goal, rows, events, number):
         """Add ``rows + block * event`` for ``number`` <= RUN int32 events to the goal; all are addresses."""
         return types.void(types.intp, types.intp, types.intp, types.intp), code
 
-    return add  # type: ignore[no-any-return]
+    return add
 
 
 def _times(block: int) -> Callable[..., Any]:
@@ -101,12 +101,12 @@ def _times(block: int) -> Callable[..., Any]:
             _add_to(builder, place, builder.mul(builder.sext(cells, wide), factor))
         return context.get_dummy_value()
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def add(context, goal, row, payload):  # type: ignore[no-untyped-def]
+    @intrinsic
+    def add(context, goal, row, payload):
         """Add the row, ``payload`` (int32) times, to the int32 goal; both are addresses."""
         return types.void(types.intp, types.intp, types.int32), code
 
-    return add  # type: ignore[no-any-return]
+    return add
 
 
 def _short(block: int) -> Callable[..., Any]:
@@ -117,12 +117,12 @@ def _short(block: int) -> Callable[..., Any]:
         _add_to(builder, arguments[0], _load(builder, arguments[1], kind))
         return context.get_dummy_value()
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def add(context, goal, row):  # type: ignore[no-untyped-def]
+    @intrinsic
+    def add(context, goal, row):
         """Add the row to the goal; both are addresses."""
         return types.void(types.intp, types.intp), code
 
-    return add  # type: ignore[no-any-return]
+    return add
 
 
 _rows_128, _rows_64, _rows_32, _rows_16 = (_adder(block, _INT) for block in BLOCKS)
@@ -132,7 +132,7 @@ _short_128, _short_64, _short_32, _short_16 = (_short(block) for block in BLOCKS
 
 
 @njit(inline="always")
-def add_rows(goal, weights, rows, length, events, number, base):  # type: ignore[no-untyped-def]
+def add_rows(goal, weights, rows, length, events, number, base):
     """Add the rows ``event - base`` of a packed table to the goal.
 
     goal, weights, events are addresses of int32 cells, of the table and of int32 events; the table has ``rows`` rows
@@ -155,7 +155,7 @@ def add_rows(goal, weights, rows, length, events, number, base):  # type: ignore
 
 
 @njit(inline="always")
-def add_rows_short(goal, weights, rows, length, events, number, base):  # type: ignore[no-untyped-def]
+def add_rows_short(goal, weights, rows, length, events, number, base):
     """As :func:`add_rows` for a goal of int16 cells, which hold the sums."""
     for begin in range(0, number, RUN):
         some, run = events + 4 * begin, min(RUN, number - begin)
@@ -174,7 +174,7 @@ def add_rows_short(goal, weights, rows, length, events, number, base):  # type: 
 
 
 @njit(inline="always")
-def add_row_times(goal, weights, rows, length, row, payload):  # type: ignore[no-untyped-def]
+def add_row_times(goal, weights, rows, length, row, payload):
     """Add one row of a packed table, ``payload`` times, to the goal; parameters as of :func:`add_rows`."""
     at = 0
     while at + 128 <= length:
@@ -191,7 +191,7 @@ def add_row_times(goal, weights, rows, length, row, payload):  # type: ignore[no
 
 
 @njit(inline="always")
-def add_row_short(goal, row, length):  # type: ignore[no-untyped-def]
+def add_row_short(goal, row, length):
     """Add ``length`` 16-bit weights, a multiple of 16, to a goal of int16 cells; both are addresses."""
     at = 0
     while at + 128 <= length:

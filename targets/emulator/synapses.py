@@ -15,33 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.targets.emulator.columns import (
-    BEGIN,
-    CIN,
-    COUT,
-    DY,
-    GROUPS,
-    HIN,
-    HOUT,
-    KH,
-    KW,
-    LENGTH,
-    MASS,
-    NARROW,
-    PX,
-    PY,
-    REACH,
-    ROWS,
-    SHORT,
-    SPAN,
-    SX,
-    SY,
-    TAP_LENGTH,
-    TAP_ROWS,
-    TAPS,
-    WIN,
-    WOUT,
-)  # fmt: skip
+from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.pointers import address, beyond
 from neurodeploy.targets.emulator.rows import OPTIONS, add_row_short, add_row_times, add_rows, add_rows_short
@@ -53,51 +27,51 @@ _GATHER = 4
 
 
 @njit(**OPTIONS)
-def is_short(row, events):  # type: ignore[no-untyped-def]
+def is_short(row, events):
     """Return whether 16 bits hold what these events add through a convolution."""
-    return row[NARROW] == 1 and row[MASS] <= SHORT and events.loud == 1
+    return row[c.NARROW] == 1 and row[c.MASS] <= c.SHORT and events.loud == 1
 
 
 @njit(**OPTIONS)
-def gathers(row, events):  # type: ignore[no-untyped-def]
+def gathers(row, events):
     """Return whether a convolution gathers these events."""
-    if row[TAPS] < 0 or events.loud != 1:
+    if row[c.TAPS] < 0 or events.loud != 1:
         return False
-    return events.number * row[KW] >= _GATHER * row[SY] * row[SX] * row[HOUT] * row[WOUT]
+    return events.number * row[c.KW] >= _GATHER * row[c.SY] * row[c.SX] * row[c.HOUT] * row[c.WOUT]
 
 
 @njit(**OPTIONS)
-def _add_wide(goal, weights, length, payload):  # type: ignore[no-untyped-def]
+def _add_wide(goal, weights, length, payload):
     """Add ``length`` weights of any type, payload times."""
     for i in range(length):
         goal[i] = i32(goal[i] + i32(i32(weights[i]) * payload))
 
 
 @njit(**OPTIONS)
-def add_dense(tables, row, goal, events):  # type: ignore[no-untyped-def]
+def add_dense(tables, row, goal, events):
     """Add the rows of all events of a dense projection."""
-    length, rows = row[LENGTH], row[ROWS]
-    weights = address(tables.packed) + 2 * row[BEGIN]
-    if row[NARROW] == 1 and events.loud == 1:
+    length, rows = row[c.LENGTH], row[c.ROWS]
+    weights = address(tables.packed) + 2 * row[c.BEGIN]
+    if row[c.NARROW] == 1 and events.loud == 1:
         add_rows(address(goal), weights, rows, length, address(events.indices), events.number, 0)
         return
     for e in range(events.number):
         payload, index = events.payloads[e] if events.loud != 1 else i32(1), np.int64(events.indices[e])
-        if row[NARROW] == 1:
+        if row[c.NARROW] == 1:
             add_row_times(address(goal), weights, rows, length, index, payload)
         else:
-            _add_wide(goal, beyond(tables.wide, row[BEGIN] + index * length), length, payload)
+            _add_wide(goal, beyond(tables.wide, row[c.BEGIN] + index * length), length, payload)
 
 
 @njit(**OPTIONS)
-def gather_line(tables, row, y, goal, events, edges):  # type: ignore[no-untyped-def]
+def gather_line(tables, row, y, goal, events, edges):
     """Add what reaches line ``y`` of the target to the int16 goal; edges are those of positions."""
-    cin, win, cout, kw, sx, px = row[CIN], row[WIN], row[COUT], row[KW], row[SX], row[PX]
-    length, rows, wout = row[TAP_LENGTH], row[TAP_ROWS], row[WOUT]
-    weights, first, listed = address(tables.packed) + 2 * row[TAPS], address(goal), address(events.indices)
-    for ky in range(row[KH]):
-        line = y * row[SY] + ky * row[DY] - row[PY]
-        if line < 0 or line >= row[HIN] or edges[line * win] == edges[line * win + win]:
+    cin, win, cout, kw, sx, px = row[c.CIN], row[c.WIN], row[c.COUT], row[c.KW], row[c.SX], row[c.PX]
+    length, rows, wout = row[c.TAP_LENGTH], row[c.TAP_ROWS], row[c.WOUT]
+    weights, first, listed = address(tables.packed) + 2 * row[c.TAPS], address(goal), address(events.indices)
+    for ky in range(row[c.KH]):
+        line = y * row[c.SY] + ky * row[c.DY] - row[c.PY]
+        if line < 0 or line >= row[c.HIN] or edges[line * win] == edges[line * win + win]:
             continue
         for x in range(wout):
             left = x * sx - px
@@ -109,59 +83,82 @@ def gather_line(tables, row, y, goal, events, edges):  # type: ignore[no-untyped
 
 
 @njit(inline="always")
-def _place(row, reach, event, before, inverse):  # type: ignore[no-untyped-def]
+def _place(reach, event, before, cin, inverse):
     """Return position of the line, phase and source channel of an event; ``before`` cells precede its line."""
     cell = np.int64(event) - before
     x = np.int64((cell + 0.5) * inverse)  # cell // cin, which would take longer than the row
-    return reach[2 * x], reach[2 * x + 1], cell - x * row[CIN]
+    return reach[2 * x], reach[2 * x + 1], cell - x * cin
 
 
 @njit(**OPTIONS)
-def scatter_line(tables, row, y, goal, events, each):  # type: ignore[no-untyped-def]
+def scatter_line(tables, row, y, goal, events, each):
     """As :func:`gather_line`, event by event; goal begins with the margin, and a source line is ``each`` edges."""
-    cin, cout, length, groups = row[CIN], row[COUT], row[LENGTH], row[GROUPS]
-    reach, inverse, edges = beyond(tables.reach, 2 * row[REACH]), 1.0 / row[CIN], events.edges
-    weights, first, before = address(tables.short) + 2 * row[BEGIN], address(goal), row[WIN] * row[CIN]
-    for ky in range(row[KH]):
-        line = y * row[SY] + ky * row[DY] - row[PY]
-        if line < 0 or line >= row[HIN]:
+    cin, cout, length, groups = row[c.CIN], row[c.COUT], row[c.LENGTH], row[c.GROUPS]
+    reach, inverse, edges = beyond(tables.reach, 2 * row[c.REACH]), 1.0 / row[c.CIN], events.edges
+    weights, first, before = address(tables.short) + 2 * row[c.BEGIN], address(goal), row[c.WIN] * row[c.CIN]
+    per_source, per_target, sx, span = cin // groups, cout // groups, row[c.SX], row[c.SPAN]
+    for ky in range(row[c.KH]):
+        line = y * row[c.SY] + ky * row[c.DY] - row[c.PY]
+        if line < 0 or line >= row[c.HIN]:
             continue
         for e in range(edges[line * each], edges[(line + 1) * each]):
-            position, phase, channel = _place(row, reach, events.indices[e], line * before, inverse)
-            which, to = ky * row[SX] + phase, first + 2 * position * cout
+            position, phase, channel = _place(reach, events.indices[e], line * before, cin, inverse)
+            which, to = ky * sx + phase, first + 2 * position * cout
             if groups == 1:
                 add_row_short(to, weights + 2 * (which * cin + channel) * length, length)
             else:
-                to += 2 * (channel // (cin // groups) * (cout // groups))
-                for nth in range(row[SPAN]):
-                    tap = (which * row[SPAN] + nth) * cin + channel
+                to += 2 * (channel // per_source * per_target)
+                for nth in range(span):
+                    tap = (which * span + nth) * cin + channel
                     add_row_short(to + 2 * nth * cout, weights + 2 * tap * length, length)
 
 
 @njit(**OPTIONS)
-def sweep_line(tables, row, y, goal, events, each):  # type: ignore[no-untyped-def]
+def sweep_line(tables, row, y, goal, events, each):
     """As :func:`scatter_line` for events of any payload, weights of any width, and an int32 goal."""
-    cin, cout, length, groups = row[CIN], row[COUT], row[LENGTH], row[GROUPS]
-    reach, inverse, edges = beyond(tables.reach, 2 * row[REACH]), 1.0 / row[CIN], events.edges
-    before, parts = row[WIN] * row[CIN], row[SPAN] if groups > 1 else 1
-    for ky in range(row[KH]):
-        line = y * row[SY] + ky * row[DY] - row[PY]
-        if line < 0 or line >= row[HIN]:
+    cin, cout, length, groups = row[c.CIN], row[c.COUT], row[c.LENGTH], row[c.GROUPS]
+    reach, inverse, edges = beyond(tables.reach, 2 * row[c.REACH]), 1.0 / row[c.CIN], events.edges
+    before, parts = row[c.WIN] * row[c.CIN], row[c.SPAN] if groups > 1 else 1
+    per_source, per_target, sx = cin // groups, cout // groups, row[c.SX]
+    for ky in range(row[c.KH]):
+        line = y * row[c.SY] + ky * row[c.DY] - row[c.PY]
+        if line < 0 or line >= row[c.HIN]:
             continue
         for e in range(edges[line * each], edges[(line + 1) * each]):
-            position, phase, channel = _place(row, reach, events.indices[e], line * before, inverse)
-            to = beyond(goal, position * cout + channel // (cin // groups) * (cout // groups) * (groups > 1))
+            position, phase, channel = _place(reach, events.indices[e], line * before, cin, inverse)
+            to = beyond(goal, position * cout + channel // per_source * per_target)
             payload = events.payloads[e] if events.loud != 1 else i32(1)
             for nth in range(parts):
-                at = row[BEGIN] + (((ky * row[SX] + phase) * parts + nth) * cin + channel) * length
-                if row[NARROW] == 1:
+                at = row[c.BEGIN] + (((ky * sx + phase) * parts + nth) * cin + channel) * length
+                if row[c.NARROW] == 1:
                     _add_wide(beyond(to, nth * cout), beyond(tables.short, at), length, payload)
                 else:
                     _add_wide(beyond(to, nth * cout), beyond(tables.wide, at), length, payload)
 
 
 @njit(**OPTIONS)
-def add_scaled(goal, own, size, exponent):  # type: ignore[no-untyped-def]
+def add_scaled(goal, own, size, exponent):
     """Add sums times 2 to the power of ``exponent``, floored."""
     for i in range(size):
         goal[i] = i32(goal[i] + i32(own[i] << exponent if exponent > 0 else own[i] >> -exponent))
+
+
+@njit(**OPTIONS)
+def take_line(goal, line, size, exponent):
+    """Add a line of int16 sums, times 2 to the power of ``exponent`` and floored, and leave it cleared."""
+    if exponent == 0:
+        for i in range(size):
+            goal[i] = i32(goal[i] + line[i])
+            line[i] = np.int16(0)
+    else:
+        for i in range(size):
+            goal[i] = i32(goal[i] + i32(i32(line[i]) << exponent if exponent > 0 else i32(line[i]) >> -exponent))
+            line[i] = np.int16(0)
+
+
+@njit(**OPTIONS)
+def move_line(goal, line, size):
+    """Store a line of int16 sums and leave it cleared."""
+    for i in range(size):
+        goal[i] = i32(line[i])
+        line[i] = np.int16(0)

@@ -22,19 +22,19 @@ _V_MAX, _V_MIN = i32((1 << 23) - 1), i32(-((1 << 23) - 1))
 
 
 @njit(inline="always")
-def _decay(x, keep):  # type: ignore[no-untyped-def]
+def _decay(x, keep):
     """Return ``x * keep`` cut toward zero; keep is a multiple of 2^-12 from 0 to 1."""
     return i32(f64(x) * keep)
 
 
 @njit(inline="always")
-def _wrapped(raw):  # type: ignore[no-untyped-def]
+def _wrapped(raw):
     """Return by how many ranges of 2^24 the current has to move: -1, 0 or 1."""
     return i32(i32(raw <= _LOW) - i32(raw > _HIGH))
 
 
 @njit(**OPTIONS)
-def update_inside(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):  # type: ignore[no-untyped-def]
+def update_inside(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):
     """Update neurons that share all parameters where nothing can wrap or saturate."""
     peak, low = i32(0), i32(0)
     for i in range(size):
@@ -49,7 +49,7 @@ def update_inside(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):  # 
 
 
 @njit(**OPTIONS)
-def update_uniform(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):  # type: ignore[no-untyped-def]
+def update_uniform(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):
     """As :func:`update_inside` without that condition."""
     wraps, clips, peak, low = i32(0), i32(0), i32(0), i32(0)
     for i in range(size):
@@ -69,7 +69,7 @@ def update_uniform(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):  #
 
 
 @njit(**OPTIONS)
-def update_each(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):  # type: ignore[no-untyped-def]
+def update_each(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):
     """As :func:`update_uniform` for neurons with parameters of their own, pointers to int32; extremes are not known."""
     wraps, clips = i32(0), i32(0)
     for i in range(size):

@@ -1,0 +1,112 @@
+"""Input given as events equals the same input given as a dense array, and events that cannot be are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neurodeploy.comparison import compare
+from neurodeploy.errors import InputError
+from neurodeploy.events import EventInput
+from neurodeploy.network import Dense, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
+from neurodeploy.simulation import simulate
+from tests.random_networks import random_network, random_spikes
+
+
+def as_events(values: np.ndarray, rng: np.random.Generator | None = None) -> EventInput:
+    """Return a dense array as events; within a step in random order if ``rng`` is given."""
+    flat = values.reshape(*values.shape[:2], -1)
+    sample, t, index = np.nonzero(flat)
+    if rng is not None:
+        order = np.lexsort((rng.random(len(t)), t, sample))
+        sample, t, index = sample[order], t[order], index[order]
+    return EventInput(*flat.shape[:2], t, index, sample, flat[sample, t, index])
+
+
+def two_ports() -> Network:
+    """Return a network of one neuron population behind two ports."""
+    ports = (Port("a", (3,)), Port("b", (2, 2, 2)))
+    neurons = Population("out", (4,), Lif(30, 100, 300), 1)
+    rng = np.random.default_rng(0)
+    projections = tuple(
+        Projection(port.name, port.name, "out", Dense(rng.integers(-20, 60, (4, int(np.prod(port.shape)))) * 2))
+        for port in ports
+    )
+    return Network(ports, (neurons,), projections, ("out",))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("backend", ["emulator", "golden"])
+def test_events_equal_the_dense_array(seed, backend):
+    network, rng = random_network(seed), np.random.default_rng(seed)
+    dense = {k: v * rng.integers(1, 4, v.shape).astype(np.uint8) for k, v in random_spikes(network, seed).items()}
+    events = {name: as_events(values, rng) for name, values in dense.items()}
+    expected, found = simulate(network, dense, record=("s", "v")), simulate(network, events, backend, ("s", "v"))
+    assert compare(expected, found).equal, compare(expected, found).summary()
+    assert np.array_equal(found.inputs["input"], dense["input"])
+
+
+def test_one_sample_without_payloads_needs_no_further_columns():
+    network = random_network(1)
+    dense = random_spikes(network, 1, samples=1)["input"]
+    given = as_events(dense)
+    found = simulate(network, EventInput(1, dense.shape[1], given.t, given.index))
+    assert compare(simulate(network, dense), found).equal
+
+
+@pytest.mark.parametrize("which", [("a",), ("b",), ("a", "b")])
+def test_several_ports_some_or_all_as_events(which):
+    network = two_ports()
+    dense = random_spikes(network, 0, samples=2, steps=9)
+    mixed = {name: as_events(values) if name in which else values for name, values in dense.items()}
+    assert compare(simulate(network, dense), simulate(network, mixed)).equal
+
+
+def test_silence_is_no_events():
+    none = np.zeros(0, dtype=np.int64)
+    found = simulate(random_network(1), EventInput(1, 5, none, none))
+    assert compare(simulate(random_network(1), found.inputs["input"]), found).equal
+
+
+def test_payloads_beyond_32_bits_go_through_the_golden_model():
+    ones = np.zeros(1, dtype=np.int64)
+    network = two_ports()
+    events = {name: EventInput(1, 3, ones, ones, payload=ones + (1 << 40)) for name in ("a", "b")}
+    assert simulate(network, events).backend == "golden"
+
+
+ZERO, ONE = np.array([0]), np.array([1])
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        (EventInput(1, 4, np.array([4]), ZERO), "its t is 4 to 4, allowed are 0 to 3"),
+        (EventInput(1, 4, np.array([-1]), ZERO), "its t is -1 to -1"),
+        (EventInput(1, 4, ZERO, np.array([3])), "its index is 3 to 3, allowed are 0 to 2"),
+        (EventInput(2, 4, ZERO, ZERO, np.array([2])), "its sample is 2 to 2"),
+        (EventInput(2, 4, ZERO, ZERO), "does not say to which of 2 samples"),
+        (EventInput(0, 4, ZERO, ZERO), "has 0 samples of 4 steps"),
+        (EventInput(1, 4, np.array([1, 0]), np.array([0, 0])), "not sorted"),
+        (EventInput(1, 4, np.array([1, 1]), np.array([2, 2])), "two events at cell 2 in step 1 of sample 0"),
+        (EventInput(1, 4, ZERO, np.array([0, 1])), "its index is no list of 1 whole numbers"),
+        (EventInput(1, 4, ZERO, np.array([0.5])), "its index is no list of 1 whole numbers"),
+    ],
+)
+def test_impossible_events_are_refused(events, message):
+    network = Network(
+        (Port("in", (3,)),),
+        (Population("out", (1,), Lif(1, 1, 1), 1),),
+        (Projection("p", "in", "out", Dense(np.ones((1, 3)) * 2)),),
+        ("out",),
+    )
+    with pytest.raises(InputError, match=message):
+        simulate(network, events)
+
+
+def test_dense_and_event_ports_of_different_extent_are_refused():
+    network = two_ports()
+    dense = random_spikes(network, 0, samples=2, steps=9)
+    with pytest.raises(InputError, match="ports differ in"):
+        simulate(network, {"a": dense["a"], "b": as_events(dense["b"][:, :5])})
