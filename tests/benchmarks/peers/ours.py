@@ -9,6 +9,8 @@ import numpy as np
 
 import neurodeploy
 from neurodeploy.neurobench import neurobench
+from neurodeploy.network import Dense, Network, Population, Port, Projection
+from neurodeploy.neurons import Lif
 from neurodeploy.recording import Recording
 from tests.benchmarks.peers.serving import Job, serve
 from tests.benchmarks.workloads import workload
@@ -48,5 +50,13 @@ def listed(dense: np.ndarray) -> Any:
     return EventInput(samples, steps, t.astype(np.int32), index.astype(np.int32), sample.astype(np.int32))
 
 
+def wake() -> None:
+    """Have the kernels loaded, as other libraries are by their import, before memory is looked at."""
+    synapse = Projection("synapse", "in", "neuron", Dense(np.ones((1, 1), np.int32)))
+    network = Network((Port("in", (1,)),), (Population("neuron", (1,), Lif(1, 0, 0)),), (synapse,), ("neuron",))
+    neurodeploy.simulate(network, np.ones((1, 1, 1), np.uint8))
+
+
 if __name__ == "__main__":
+    wake()
     serve(Ours)
