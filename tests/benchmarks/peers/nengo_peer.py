@@ -34,7 +34,7 @@ class Nengo(Job):
         counts, began = [], time.perf_counter()
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
-            emulator.run_steps(self.spikes.shape[1] + 1)  # an input spike takes one step to arrive
+            emulator.run_steps(self.spikes.shape[1])
         seconds = time.perf_counter() - began
         if warned:
             raise ValueError(f"the emulator warns: {warned[0].message}")
