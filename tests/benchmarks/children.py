@@ -40,6 +40,11 @@ class Child:
             start_new_session=True,
         )
 
+    @property
+    def pid(self) -> int:
+        """Its process, and the group of all that it starts."""
+        return self._process.pid
+
     def ask(self, **request: Any) -> dict[str, Any]:
         """Return the answer; one with ``error`` alone where the process fails, ends or takes too long."""
         if self._ended:

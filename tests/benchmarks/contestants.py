@@ -84,7 +84,8 @@ class Contestant:
         return [seconds / self.batch for seconds in answer.get("seconds", ())]
 
 
-def _here(say: Say) -> Path:
+def here(say: Say) -> Path:
+    """Return the interpreter that runs this."""
     return Path(sys.executable)
 
 
@@ -142,16 +143,16 @@ OURS, EVENTS, ONE_THREAD = "neurodeploy", "neurodeploy, events", "neurodeploy, 1
 LAVA, NENGO = "Lava", "nengo-loihi"
 _EXACT_ONE_BY_ONE: dict[str, Any] = {"exact": True, "batched": False}
 KINDS = (
-    Kind(OURS, "ours", _here, ("ours.py",), _ours("dense"), exact=True),
-    Kind(EVENTS, "ours", _here, ("ours.py",), _ours("events"), exact=True),
-    Kind(ONE_THREAD, "ours", _here, ("ours.py",), _ours("dense", 1), exact=True),
+    Kind(OURS, "ours", here, ("ours.py",), _ours("dense"), exact=True),
+    Kind(EVENTS, "ours", here, ("ours.py",), _ours("events"), exact=True),
+    Kind(ONE_THREAD, "ours", here, ("ours.py",), _ours("dense", 1), exact=True),
     Kind(LAVA, "lava", _lava, ("lava_peer.py", str(WORKER)), _on_lava, **_EXACT_ONE_BY_ONE),
     Kind(
         NENGO, "nengo", _installed(environments.NENGO), ("nengo_peer.py",), _on_nengo, ("W1", "W4"), **_EXACT_ONE_BY_ONE
     ),
-    _torch("snnTorch Leaky", "snntorch-leaky", _here),
-    _torch("snnTorch Synaptic", "snntorch-synaptic", _here),
-    _torch("Norse LIFCell", "norse", _here),
+    _torch("snnTorch Leaky", "snntorch-leaky", here),
+    _torch("snnTorch Synaptic", "snntorch-synaptic", here),
+    _torch("Norse LIFCell", "norse", here),
     _torch("sinabs LIF", "sinabs", _installed(environments.SINABS)),
     _torch("SpikingJelly LIFNode", "spikingjelly", _installed(environments.SPIKINGJELLY)),
 )

@@ -30,7 +30,7 @@ from tests.benchmarks.contestants import (
     Contestant,
     Kind,
     Say,
-    _here,
+    here,
     find_pythons,
     processors,
     started,
@@ -42,7 +42,7 @@ from tests.benchmarks.workloads import NAMES, workload
 
 #: Seconds of a turn, and most that any answer may take.
 LEAST, LIMIT = 0.25, 300.0
-MACHINE = Kind("machine", "machine", _here, ("ceilings.py",), lambda *_: {})
+MACHINE = Kind("machine", "machine", here, ("ceilings.py",), lambda *_: {})
 
 
 def measure(name: str, pythons: dict[str, Path], rounds: int, say: Say) -> dict[str, Any]:
