@@ -177,7 +177,10 @@ def find_pythons(groups: set[str], say: Say) -> dict[str, Path]:
 def started(python: Path, script: tuple[str, ...], folder: Path, limit: float) -> Iterator[Child]:
     """Yield a process of a script in the folder ``peers``; end it, and what shared memory it left, on the way out."""
     prefix = f"psm_nd{secrets.token_hex(4)}_"
-    own = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore", "TMPDIR": str(folder)}
+    # Threads of OpenMP that spin while they wait would take the processors from whoever's turn it is; on a virtual
+    # machine their default, to spin for a while, made some peers ten times slower than waiting at once.
+    own = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore", "OMP_WAIT_POLICY": "PASSIVE"}
+    own["TMPDIR"] = str(folder)
     paths = {"PYTHONPATH": str(ROOT)} if str(python) == sys.executable else {}
     arguments = [*script[1:], str(folder), prefix]
     child = Child([str(python), str(PEERS / script[0]), *arguments], {**clean_environment(), **own, **paths}, limit)

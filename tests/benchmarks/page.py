@@ -24,7 +24,8 @@ brackets; a ratio is taken within a round. All may use the same {{processors}} p
   activity is needed. The clock runs during its steps alone.
 * Float libraries get float32 input in their own order before the clock starts, run without gradients and answer with the
   last population's spikes. snnTorch's Synaptic and Norse have a current as our neurons do; the others are plain leaky
-  neurons, whose thresholds are divided by what a current brings in all. Their cost does not depend on activity.
+  neurons, whose thresholds are divided by what a current brings in all. Their cost does not depend on activity. Each
+  computes on one thread or on all, whichever a trial found faster; OpenMP waits without spinning (`OMP_WAIT_POLICY`).
 * Lava, nengo-loihi and all of ours are left out if any population fires other than `{OURS}` does, everyone if a
   population has another size.
 * Memory is the most that was resident beyond what the libraries took when loaded; for Lava it is what all processes hold

@@ -6,6 +6,7 @@ are divided by that factor and activity is alike, not equal. Imports nothing of 
 
 Where a layer has no loop, sinabs and SpikingJelly apply its synapses to all steps at once, as their layers do; snnTorch
 and Norse go through all layers step by step. Input is in float32 in the order the library wants before the clock starts.
+Each computes on one thread or on all, whichever was faster in a trial.
 """
 
 import math
@@ -47,7 +48,6 @@ class Peer(Job):
     time_first = True
 
     def __init__(self, data, threads):
-        torch.set_num_threads(threads)
         torch.set_grad_enabled(False)
         with np.load(data) as file:
             arrays = dict(file)
@@ -60,6 +60,19 @@ class Peer(Job):
         self.x = (x.transpose(0, 1) if self.time_first else x).float().contiguous()
         self.counts = None
         self.build()
+        self.threads = min((1, threads), key=self._trial)
+
+    def _trial(self, threads):
+        """Return the seconds of a run on so many threads, after one that warms up: small layers are faster on one."""
+        torch.set_num_threads(threads)
+        self.run()
+        return self.timed()[0]
+
+    def timed(self):
+        """Return the seconds of a run, on the threads that suit it, and what came out."""
+        if hasattr(self, "threads"):
+            torch.set_num_threads(self.threads)
+        return super().timed()
 
     def build(self):
         """Make the library's neurons."""
@@ -76,7 +89,7 @@ class Peer(Job):
         found, self.counts = self.counts, None
         answer = {"shapes": [], "spikes": [found[index][1] / self.batch for index in sorted(found)]}
         answer["shapes"] = [self.one(found[index][0]) for index in sorted(found)]
-        return answer | {"output": list(result.shape), "versions": self.versions()}
+        return answer | {"output": list(result.shape), "threads": self.threads, "versions": self.versions()}
 
     def one(self, shape):
         """Return the shape of one sample and step."""
