@@ -92,7 +92,8 @@ class Child:
         if self._ended:
             return
         self._ended = "it was ended"
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):

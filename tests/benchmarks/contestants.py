@@ -106,7 +106,7 @@ def _ours(form: str, threads: int | None = None) -> Describe:
     }
 
 
-def _data(load: Workload, batch: int, folder: Path) -> str:
+def write_data(load: Workload, batch: int, folder: Path) -> str:
     """Write a workload for who does not import ours; return the file."""
     path = folder / f"{load.name}-{batch}.npz"
     if path.exists():
@@ -123,11 +123,11 @@ def _data(load: Workload, batch: int, folder: Path) -> str:
 
 
 def _on_torch(load: Workload, batch: int, folder: Path, processors: int) -> dict[str, Any]:
-    return {"data": _data(load, batch, folder), "threads": processors}
+    return {"data": write_data(load, batch, folder), "threads": processors}
 
 
 def _on_nengo(load: Workload, batch: int, folder: Path, processors: int) -> dict[str, Any]:
-    return {"data": _data(load, batch, folder)}
+    return {"data": write_data(load, batch, folder)}
 
 
 def _on_lava(load: Workload, batch: int, folder: Path, processors: int) -> dict[str, Any]:

@@ -30,8 +30,8 @@ from tests.benchmarks.contestants import (
     Contestant,
     Kind,
     Say,
-    here,
     find_pythons,
+    here,
     processors,
     started,
 )
@@ -59,6 +59,8 @@ def measure(name: str, pythons: dict[str, Path], rounds: int, say: Say) -> dict[
             child = stack.enter_context(started(python, kind.script, folder, LIMIT))
             for batch in (1, MANY[name]) if kind.batched and kind is not MACHINE else (1,):
                 everyone.append(Contestant(kind, batch, child, kind.describe(load, batch, folder, processors())))
+        for one in everyone:
+            one.child.ask(do="greet")  # until all are loaded: nobody is prepared while others are at work
         for one in everyone:
             one.prepare()
         hold_together(everyone)
@@ -155,7 +157,8 @@ def main(
     for verdict in verdicts(report["results"]):
         outcome = {True: "met", False: "NOT MET", None: "not measured"}[verdict.met]
         found = "-" if verdict.found is None else f"{verdict.found:.3g}"
-        click.echo(f"{verdict.workload} batch {verdict.batch} {verdict.what}: {found}, goal {verdict.goal:g}: {outcome}")
+        what = f"{verdict.workload} batch {verdict.batch} {verdict.what}"
+        click.echo(f"{what}: {found}, goal {verdict.goal:g}: {outcome}")
     if page:
         with replacing(page) as temporary:
             temporary.write_text(write_page(report))

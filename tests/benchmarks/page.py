@@ -18,18 +18,19 @@ brackets; a ratio is taken within a round. All may use the same {{processors}} p
 
 * `{OURS}` is `neurodeploy.simulate` of a network on a dense uint8 array, from the call to the recording of every
   population: checks, event extraction and all. `{EVENTS}` takes the same spikes as `EventInput`.
-* Lava runs its own runtime and its bit-accurate models of class `fixed_pt`, a process of the operating system for each of
-  its processes; the clock runs after the first step, with which it compiles and forks. That is its start-up below.
+* Lava runs its own runtime and its bit-accurate models (`fixed_pt`), a process of the operating system for each of its
+  processes; the clock runs after the first step, with which it compiles and forks. That is its start-up below.
 * nengo-loihi's emulator is given our integers block by block and fires exactly our spikes, so no scaling for different
   activity is needed. The clock runs during its steps alone.
-* Float libraries get float32 input in their own order before the clock starts, run without gradients and answer with the
-  last population's spikes. snnTorch's Synaptic and Norse have a current as our neurons do; the others are plain leaky
-  neurons, whose thresholds are divided by what a current brings in all. Their cost does not depend on activity. Each
-  computes on one thread or on all, whichever a trial found faster; OpenMP waits without spinning (`OMP_WAIT_POLICY`).
+* Float libraries get float32 input in their own order before the clock starts, run without gradients and answer with
+  the last population's spikes. snnTorch's Synaptic and Norse have a current as our neurons do; the others are plain
+  leaky neurons, whose thresholds are divided by what a current brings in all. Their cost does not depend on activity.
+  Each computes on one thread or on all, whichever a trial found faster; OpenMP waits without spinning
+  (`OMP_WAIT_POLICY`).
 * Lava, nengo-loihi and all of ours are left out if any population fires other than `{OURS}` does, everyone if a
   population has another size.
-* Memory is the most that was resident beyond what the libraries took when loaded; for Lava it is what all processes hold
-  at the end, shared pages divided among them."""
+* Memory is the most that was resident beyond what the libraries took when loaded; for Lava it is what all processes
+  hold at the end, shared pages divided among them."""
 
 _FLOOR = f"""\
 Floor of a sample: `synaptic events / ({LANES} x clock) + neuron updates / rate of updates`, one vector of {LANES} int32

@@ -12,15 +12,15 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
-import numpy  # noqa: E402
-from build import build  # noqa: E402
-from engine import load  # noqa: E402
-from guard import ErrorFile, die_with_parent, keep_sockets_short, name_shared_memory, report_exceptions  # noqa: E402
-from lava.magma.core.run_conditions import RunSteps  # noqa: E402
-from lava.magma.core.run_configs import Loihi2SimCfg  # noqa: E402
-from lava.magma.runtime import runtime  # noqa: E402
-from serving import Job, serve  # noqa: E402
-from taped import NEURONS  # noqa: E402
+import numpy
+from build import build
+from engine import load
+from guard import ErrorFile, die_with_parent, keep_sockets_short, name_shared_memory, report_exceptions
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.magma.runtime import runtime
+from serving import Job, serve
+from taped import NEURONS
 
 
 class Lava(Job):

@@ -81,7 +81,7 @@ class Nengo(Job):
 def _connect(source, target, weight):
     """Connect everyone with everyone by integers, int32 [target, source]."""
     synapse = Synapse(weight.shape[1])
-    rows = [row for row in (weight.T.astype(np.int32) << SHIFT)]
+    rows = list(weight.T.astype(np.int32) << SHIFT)
     synapse._set_weights_indices(rows, weight_dtype=np.int32, compression=3)
     target.add_synapse(synapse)
     axon = Axon(weight.shape[1])

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import neurodeploy
-from neurodeploy.neurobench import neurobench
 from neurodeploy.network import Dense, Network, Population, Port, Projection
+from neurodeploy.neurobench import neurobench
 from neurodeploy.neurons import Lif
 from neurodeploy.recording import Recording
 from tests.benchmarks.peers.serving import Job, serve

@@ -1,8 +1,9 @@
 """A contestant's side of the benchmark: one JSON document a line comes in, one goes out.
 
-``{"do": "prepare", "key": K, "job": {...}}`` makes what is to be run, runs it once and says what it computes;
-``{"do": "run", "key": K, "least": S}`` runs it until S seconds are full, once at least, and says how long each run took.
-An answer with ``error`` says why there is none. Only the standard library is used, of Python 3.10 on.
+``{"do": "greet"}`` is answered with nothing, once everything is loaded; ``{"do": "prepare", "key": K, "job": {...}}``
+makes what is to be run, runs it once and says what it computes; ``{"do": "run", "key": K, "least": S}`` runs it until S
+seconds are full, once at least, and says how long each run took. An answer with ``error`` says why there is none. Only
+the standard library is used, of Python 3.10 on.
 """
 
 import json
@@ -67,6 +68,8 @@ def serve(make):
 
 
 def _answer(request, make, jobs, baseline):
+    if request["do"] == "greet":
+        return {}
     key = request["key"]
     if request["do"] == "prepare":
         jobs[key] = make(**request["job"])
