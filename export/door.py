@@ -81,7 +81,7 @@ def _open_framework(framework: str, request: Request) -> LiveModel:
     fill(module, tensors, request.checkpoint)
     shape = request.shape
     if shape is None and request.samples is not None:
-        shape = next(iter(read_events(request.samples).spikes.values())).shape[2:]
+        shape = next(iter(read_events(request.samples).spikes.values())).shape[2:] or None  # events have none
     return open_module(module, framework=framework, shape=shape, dt=request.dt, steps=request.steps)
 
 

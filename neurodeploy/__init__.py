@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neurodeploy.comparison import compare
     from neurodeploy.energy import estimate
+    from neurodeploy.events import EventInput
     from neurodeploy.graph import Graph
     from neurodeploy.loading import load
     from neurodeploy.mapping import map_network
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from neurodeploy.targets.chip import load_chip
 
 __all__ = [
+    "EventInput",
     "Graph",
     "Network",
     "Recording",
@@ -38,6 +40,7 @@ __all__ = [
 
 #: Public name -> module that defines it.
 _HOMES = {
+    "EventInput": "neurodeploy.events",
     "Graph": "neurodeploy.graph",
     "Network": "neurodeploy.network",
     "Recording": "neurodeploy.recording",

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.events import Densified
+from neurodeploy.events import EventInput
 from neurodeploy.fixedpoint import STATE_LIMIT
 from neurodeploy.network import Network
 from neurodeploy.simulation import check_spikes, ports, simulate
+
+Spikes = npt.NDArray[Any] | EventInput
 
 #: Samples run at a time: u and v of every neuron and step are held for these only.
 _CHUNK = 32
@@ -33,9 +35,9 @@ class Peaks:
         return {**asdict(self), "u_range": self.u / STATE_LIMIT, "v_range": self.v / STATE_LIMIT}
 
 
-def calibrate(network: Network, spikes: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]) -> dict[str, Peaks]:
+def calibrate(network: Network, spikes: Spikes | Mapping[str, Spikes]) -> dict[str, Peaks]:
     """Return the peaks of every population over all samples of ``spikes``."""
-    checked = Densified(check_spikes(ports(network), spikes), ports(network))
+    checked = check_spikes(ports(network), spikes)
     samples = len(next(iter(checked.values())))
     found: dict[str, list[Peaks]] = {p.name: [] for p in network.populations}
     weights = []

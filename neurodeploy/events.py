@@ -14,6 +14,10 @@ from neurodeploy.errors import InputError
 Ints = npt.NDArray[np.integer[Any]]
 
 
+#: What an event has; the last two may be left out.
+COLUMNS = ("t", "index", "sample", "payload")
+
+
 @dataclass(frozen=True, eq=False)
 class EventInput:
     """What enters one port, event by event: the other form of an integer array [samples, steps, *shape].
@@ -26,7 +30,8 @@ class EventInput:
     sample : integer [events], the sample of each event; not needed where there is one sample.
     payload : integer [events]; 1 everywhere where not given.
 
-    Events are sorted by sample and step; within a step they have any order, and a cell has at most one event.
+    Columns may be given as anything that :func:`numpy.asarray` takes. Events are sorted by sample and step; within a
+    step they have any order, and a cell has at most one event. :func:`check_events` says so of what is not.
     """
 
     samples: int
@@ -36,13 +41,26 @@ class EventInput:
     sample: Ints | None = None
     payload: Ints | None = None
 
+    def __post_init__(self) -> None:
+        for column in COLUMNS:
+            if (values := getattr(self, column)) is not None:
+                object.__setattr__(self, column, np.asarray(values))
+
     @property
     def shape(self) -> tuple[int, int]:
         """Samples and steps, as the first two extents of a dense array."""
         return self.samples, self.steps
 
     def __len__(self) -> int:
-        return len(self.t)
+        return self.samples
+
+    def __getitem__(self, samples: slice) -> EventInput:
+        """Return some samples in a row, as a dense array does."""
+        begin, end, _ = samples.indices(self.samples)
+        sample = np.zeros(self.t.size, dtype=np.int64) if self.sample is None else self.sample
+        cut = (sample >= begin) & (sample < end)
+        payload = None if self.payload is None else self.payload[cut]
+        return EventInput(max(end - begin, 0), self.steps, self.t[cut], self.index[cut], sample[cut] - begin, payload)
 
     def step_numbers(self) -> npt.NDArray[np.int64]:
         """Return for each event its step, counted over all samples, int64 [events]."""
@@ -51,46 +69,79 @@ class EventInput:
 
     def payloads(self) -> Ints:
         """Return the payload of each event."""
-        return np.ones(len(self), dtype=np.uint8) if self.payload is None else self.payload
+        return np.ones(self.t.size, dtype=np.uint8) if self.payload is None else self.payload
 
     def dense(self, shape: tuple[int, ...]) -> Ints:
         """Return the same spikes as an array [samples, steps, *shape]: uint8 without payloads, else of their type."""
         payloads = self.payloads()
         flat = np.zeros((self.samples * self.steps, int(np.prod(shape))), dtype=payloads.dtype)
-        flat[self.step_numbers(), self.index] = payloads
+        flat[self.step_numbers(), self.index.astype(np.int64)] = payloads
         return flat.reshape(self.samples, self.steps, *shape)
 
 
 def check_events(name: str, shape: tuple[int, ...], events: EventInput) -> EventInput:
-    """Return the events of port ``name`` if they are what :class:`EventInput` says, else raise :class:`InputError`."""
+    """Return the events of port ``name`` if they are what :class:`EventInput` says.
+
+    Raises
+    ------
+    InputError : columns that are no whole numbers or of unequal length, an event outside samples, steps or shape,
+        events that are not sorted, two events of one cell in one step.
+    """
     subject, cells = f"input {name!r}", int(np.prod(shape))
     if events.samples < 1 or events.steps < 1:
         raise InputError(subject, f"has {events.samples} samples of {events.steps} steps", "give at least one of each")
     limits = {"t": events.steps, "index": cells, "sample": events.samples, "payload": None}
     for column, limit in limits.items():
-        values = getattr(events, column)
-        if values is None:
-            continue
-        if not isinstance(values, np.ndarray) or values.shape != (len(events),) or values.dtype.kind not in "iu":
-            raise InputError(
-                subject, f"its {column} is no list of {len(events)} whole numbers", "one a event, all alike"
-            )
-        if limit is not None and values.size and not (values.min() >= 0 and values.max() < limit):
-            found = f"its {column} is {values.min()} to {values.max()}, allowed are 0 to {limit - 1}"
-            raise InputError(subject, found, "drop those events, or give the extent that they have")
+        if (values := getattr(events, column)) is not None:
+            _check_column(subject, column, values, events.t.size, limit)
     if events.sample is None and events.samples > 1:
         raise InputError(subject, f"does not say to which of {events.samples} samples events belong", "give sample")
+    _check_order(subject, cells, events)
+    return events
+
+
+def whole_numbers(subject: str, name: str, values: npt.NDArray[Any]) -> Ints:
+    """Return values as integers if that is what they are: float and bool arrays may hold whole numbers too."""
+    if values.dtype.kind in "iu":
+        return values
+    if values.dtype == np.bool_:
+        return values.view(np.uint8)
+    if values.dtype.kind != "f":
+        raise InputError(subject, f"its {name} is of type {values.dtype}", "store integers")
+    if not np.isfinite(values).all():
+        raise InputError(subject, f"its {name} holds NaN or infinity", "store integers")
+    if (broken := values != np.trunc(values)).any():
+        raise InputError(subject, f"its {name} holds fractions, such as {values[broken][0]}", "store integers")
+    return values.astype(np.int64)
+
+
+def _check_column(subject: str, column: str, values: npt.NDArray[Any], number: int, limit: int | None) -> None:
+    if values.ndim != 1 or values.size != number:
+        found = f"its {column} has shape {list(values.shape)}, its t {number} entries"
+        raise InputError(subject, found, "give lists of one entry an event")
+    if values.dtype.kind not in "iu" and values.size:
+        whole_numbers(subject, column, values)
+        raise InputError(subject, f"its {column} is of type {values.dtype}", "convert it to integers")
+    if limit is not None and values.size and not (values.min() >= 0 and values.max() < limit):
+        found = f"its {column} is {values.min()} to {values.max()}, allowed are 0 to {limit - 1}"
+        raise InputError(subject, found, "drop those events, or give the extent that they have")
+
+
+def _check_order(subject: str, cells: int, events: EventInput) -> None:
+    """Refuse events that are not sorted by sample and step, and two in one place."""
     steps = events.step_numbers()
-    if (steps[1:] < steps[:-1]).any():
-        raise InputError(
-            subject, "its events are not sorted by sample and step", "sort them: numpy.lexsort((t, sample))"
-        )
-    keys = np.sort(steps * cells + events.index)
+    keys = steps * cells + events.index.astype(np.int64)
+    if (keys[1:] > keys[:-1]).all():
+        return
+    if (back := steps[1:] < steps[:-1]).any():
+        at = int(np.flatnonzero(back)[0]) + 1
+        found = f"its events are not sorted by sample and step: event {at} is earlier than the one before"
+        raise InputError(subject, found, "sort them: numpy.lexsort((t, sample))")
+    keys.sort()
     if (twice := keys[1:] == keys[:-1]).any():
         step, cell = divmod(int(keys[1:][twice][0]), cells)
         found = f"has two events at cell {cell} in step {step % events.steps} of sample {step // events.steps}"
         raise InputError(subject, found, "give one, with their sum as payload")
-    return events
 
 
 class Densified(Mapping[str, Ints]):

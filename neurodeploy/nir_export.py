@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import NotEqual, UsageError
+from neurodeploy.events import EventInput
 from neurodeploy.export.live import LiveModel
 from neurodeploy.files import refuse_existing, replacing
 from neurodeploy.graph import BatchNorm, Convolution, Graph, Input, Linear, Neuron, Scale
@@ -105,6 +106,8 @@ def _from_file(path: str | Path, graph: Graph, notes: list[str]) -> npt.NDArray[
         raise UsageError(str(path), f"has the ports {', '.join(events.spikes)}", "give the spikes of one input")
     (spikes,) = events.spikes.values()
     wanted = next(node.shape for node in graph.nodes.values() if isinstance(node, Input))
+    if isinstance(spikes, EventInput):
+        spikes = spikes.dense(wanted)
     if spikes.shape[2:] != wanted:
         raise UsageError(
             str(path), f"holds samples of shape {spikes.shape[2:]}, the network takes {wanted}", "give its own data"

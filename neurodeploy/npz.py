@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import InputError
+from neurodeploy.eventfile import event_ports
+from neurodeploy.events import EventInput
 from neurodeploy.files import require_file
 
 #: Refuse to unpack more than this from one file: enough for 10,000 samples of 128 x 128 x 2 over 25 steps.
@@ -79,12 +81,13 @@ def _read_array(stream: BinaryIO, path: str, name: str, limit: int) -> npt.NDArr
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Input spikes of several samples: port name -> integer [samples, steps, *shape]; labels int64 [samples] or None.
+    """Input spikes of several samples by port, and labels int64 [samples] or None.
 
-    The key "" stands for the only port of a network that has one.
+    spikes : port name -> integer [samples, steps, *shape], or events. The key "" stands for the only port of a network
+        that has one.
     """
 
-    spikes: Mapping[str, npt.NDArray[Any]]
+    spikes: Mapping[str, npt.NDArray[Any] | EventInput]
     labels: npt.NDArray[np.int64] | None
     path: str
 
@@ -110,6 +113,8 @@ class Events:
 def read_events(path: str | Path) -> Events:
     """Read ``spikes`` [samples, steps, *shape] (or ``spikes/<port>``) and, where present, ``labels`` [samples].
 
+    In their place a port may be given as events; :func:`neurodeploy.eventfile.event_ports` says how.
+
     Raises
     ------
     InputError : no spikes, spikes that are no whole numbers, ports or labels of different lengths.
@@ -118,11 +123,16 @@ def read_events(path: str | Path) -> Events:
     found = {
         name.removeprefix("spikes").removeprefix("/"): a for name, a in arrays.items() if name.startswith("spikes")
     }
-    if not found:
+    events = event_ports(str(path), arrays)
+    if not found and not events:
         raise InputError(
-            str(path), f"holds {', '.join(arrays) or 'nothing'} but no 'spikes'", "name the array 'spikes'"
+            str(path),
+            f"holds {', '.join(arrays) or 'nothing'} but no 'spikes'",
+            "name the array 'spikes', or the columns of events 't' and 'index'",
         )
-    spikes = {name: _whole_numbers(values, str(path)) for name, values in found.items()}
+    if both := sorted(set(found) & set(events)):
+        raise InputError(str(path), f"gives {both[0] or 'spikes'!r} dense and as events", "give either")
+    spikes = {name: _whole_numbers(values, str(path)) for name, values in found.items()} | events
     extents = {values.shape[:2] for values in spikes.values()}
     if len(extents) > 1:
         raise InputError(str(path), f"ports differ in (samples, steps): {sorted(extents)}", "give all the same extent")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from neurodeploy import network as net
 from neurodeploy.audit import Values, account
-from neurodeploy.calibration import Peaks, calibrate
+from neurodeploy.calibration import Peaks, Spikes, calibrate
 from neurodeploy.connections import connection
 from neurodeploy.errors import InputError
 from neurodeploy.expressible import require_expressible
@@ -29,7 +29,7 @@ from neurodeploy.scaling import Floats, Scaling, choose_scaling, round_bias, rou
 from neurodeploy.targets.chip import Chip, Formats
 from neurodeploy.wiring import Synapse, delay, latencies, synapses
 
-Calibration = npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]
+Calibration = Spikes | Mapping[str, Spikes]
 
 #: A population whose registers still leave their range after this many halvings is reported as it is.
 MAX_HEADROOM = 16
@@ -49,7 +49,7 @@ def quantize(graph: Graph, chip: Chip, calibration: Calibration | None = None) -
 
     Parameters
     ----------
-    calibration : integer spikes [samples, steps, *shape], or port -> spikes, of real samples; without them no register
+    calibration : spikes of real samples as :func:`neurodeploy.simulation.simulate` takes them; without them no register
         is checked against its range.
 
     Raises

@@ -34,7 +34,9 @@ _DEVICES = ("cpu", "cuda")
 
 @click.command("simulate")
 @click.argument("net", type=click.Path(path_type=Path))
-@click.option("--input", "data", type=click.Path(path_type=Path), required=True, help="Spikes (.npz).")
+@click.option(
+    "--input", "data", type=click.Path(path_type=Path), required=True, help="Spikes, dense or as events (.npz)."
+)
 @click.option("--backend", type=click.Choice(_BACKENDS), default="emulator", show_default=True)
 @click.option("--device", type=click.Choice(_DEVICES), default="cpu", show_default=True, help="Where --backend runs.")
 @click.option("--compare", "other", type=click.Choice(_BACKENDS), help="Run this backend too, compare every s, u, v.")

@@ -43,6 +43,7 @@ def bare_memory(memory):
         pointer(memory.sums),
         pointer(memory.own),
         pointer(memory.line),
+        pointer(memory.ends),
         pointer(memory.arriving),
         pointer(memory.gathered),
         pointer(memory.marks),

@@ -29,7 +29,7 @@ from neurodeploy.targets.emulator.synapses import (
     sweep_line,
     take_line,
 )
-from neurodeploy.targets.emulator.updates import update_each, update_inside, update_uniform
+from neurodeploy.targets.emulator.updates import update_each, update_shared
 
 #: Beyond this |u| wraps and |v| saturates; one less than where u does upward.
 _LIMIT = np.int64((1 << 23) - 1)
@@ -63,17 +63,19 @@ class Sample(NamedTuple):
 
 
 @njit(inline="always")
-def _update(tables, row, at, size, inside, memory, s):
-    """Update ``size`` neurons of a population from cell ``at`` on; return their extremes, wraps and clips."""
+def _update(tables, row, at, size, inside, peak, memory, s):
+    """Update ``size`` neurons of a population from cell ``at`` on; leave extremes, wraps and clips in ``ends``.
+
+    peak : the largest |u| before.
+    """
     a, u, v, shift = memory.sums, beyond(memory.u, at), beyond(memory.v, at), row[c.SHIFT]
     keep_u, keep_v = beyond(tables.keep_current, at), beyond(tables.keep_voltage, at)
-    threshold, bias = beyond(tables.threshold, at), beyond(tables.bias, at)
-    if row[c.UNIFORM] == 0:
-        return update_each(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias)
-    kept_u, kept_v = keep_u[0] * (1 / 4096), keep_v[0] * (1 / 4096)
-    if inside:
-        return update_inside(a, u, v, s, size, shift, kept_u, kept_v, threshold[0], bias[0])
-    return update_uniform(a, u, v, s, size, shift, kept_u, kept_v, threshold[0], bias[0])
+    threshold, bias, ends = beyond(tables.threshold, at), beyond(tables.bias, at), memory.ends
+    if row[c.UNIFORM]:
+        update_shared(a, u, v, s, size, shift, keep_u[0], keep_v[0], threshold[0], bias[0], inside, peak, ends)
+    else:
+        found = update_each(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias)
+        ends[0], ends[1], ends[2], ends[3] = found
 
 
 @njit(inline="always")
@@ -214,10 +216,10 @@ def _step_piece(tables, p, nth, t, t0, out, memory):
             its, at = beyond(tables.projections, projection * c.PROJECTION_COLUMNS), projection - row[c.FIRST]
             _deliver(tables, its, at * c.CHUNK + t - t0, t, nth * lines, lines, width, alone, memory)
     s, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
-    peak, low, wraps, clips = _update(tables, row, cell, piece, inside, memory, s)
-    extremes[0], extremes[1] = peak, low
-    out.found[2 * p] += wraps
-    out.found[2 * p + 1] += clips
+    _update(tables, row, cell, piece, inside, extremes[0], memory, s)
+    extremes[0], extremes[1] = memory.ends[0], memory.ends[1]
+    out.found[2 * p] += memory.ends[2]
+    out.found[2 * p + 1] += memory.ends[3]
     _list_spikes(tables, row, nth, t, piece, s, memory)
     if out.keeps_u:
         _copy(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell))

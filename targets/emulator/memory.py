@@ -27,6 +27,7 @@ class Memory(NamedTuple):
     edge_starts : int64 [parts], where those of a part's first list begin; those of its lists lie side by side.
     sums, own, line : sums of a population, or of a line of it, and those of one projection, int32; those of one line of
         a convolution, int16, cleared by whoever takes them.
+    ends : int64 [4], extremes, wraps and clips of the neurons updated last.
     arriving : int64 [CHUNK], a bound of what arrives at any neuron of a population in the steps of a chunk.
     gathered : uint8 [projections of a population, CHUNK], 1 where a convolution gathers.
     marks : int32 [projections of a population, CHUNK, places], edges of positions where the grain is a line.
@@ -46,6 +47,7 @@ class Memory(NamedTuple):
     sums: Any
     own: Any
     line: Any
+    ends: Any
     arriving: Any
     gathered: Any
     marks: Any
@@ -129,6 +131,7 @@ def _scratch(tables: Tables) -> dict[str, Any]:
         "sums": aligned(most, np.int32),
         "own": aligned(most, np.int32),
         "line": line,
+        "ends": np.zeros(4, dtype=np.int64),
         "arriving": np.zeros(c.CHUNK, dtype=np.int64),
         "gathered": np.zeros((fan, c.CHUNK), dtype=np.uint8),
         "marks": np.empty((fan, c.CHUNK, _places(tables)), dtype=np.int32),

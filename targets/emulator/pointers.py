@@ -90,3 +90,27 @@ def store_eight(context, start, places, offset):
         return target.get_dummy_value()
 
     return types.void(start, types.uint64, types.int32), code
+
+
+@intrinsic
+def store_marked(context, start, bits, offset):
+    """Store an int32 offset plus the place of each of the 16 lowest bits that is set, in order; others after them.
+
+    For processors with AVX-512 alone, which have an instruction for it.
+    """
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind, flags = ir.VectorType(ir.IntType(32), 16), ir.VectorType(ir.IntType(1), 16)
+        name = "llvm.x86.avx512.mask.compress.v16i32"
+        compress = builder.module.globals.get(name) or ir.Function(
+            builder.module, ir.FunctionType(kind, [kind, kind, flags]), name
+        )
+        first = builder.insert_element(ir.Constant(kind, ir.Undefined), arguments[2], ir.IntType(32)(0))
+        offsets = builder.shuffle_vector(first, first, ir.Constant(kind, None))
+        places = builder.add(ir.Constant(kind, list(range(16))), offsets)
+        mask = builder.bitcast(builder.trunc(arguments[1], ir.IntType(16)), flags)
+        values = builder.call(compress, [places, ir.Constant(kind, None), mask])
+        builder.store(values, builder.bitcast(arguments[0], kind.as_pointer()), align=4)
+        return target.get_dummy_value()
+
+    return types.void(start, types.uint64, types.int32), code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Collection, Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -63,7 +64,7 @@ def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Col
         spikes=_spikes(network, _by_population(network, program, outputs.s, everyone)),
         outputs=network.outputs,
         backend="emulator",
-        versions={"numpy": np.__version__, "numba": version("numba")},
+        versions={"numpy": np.__version__, "numba": _numba_version()},
         u=_by_population(network, program, outputs.u, everyone if "u" in record else ()),
         v=_by_population(network, program, outputs.v, answering, kept.start),
         inputs=dense,
@@ -76,6 +77,12 @@ def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Col
 def threads() -> int:
     """Return how many threads may run: the processors this process is allowed on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _numba_version() -> str:
+    """Return the version from the package's metadata, which take as long to read as a short run takes."""
+    return version("numba")
 
 
 def _outputs(

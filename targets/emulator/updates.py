@@ -1,4 +1,4 @@
-"""One step of leaky integrate-and-fire neurons, in the three forms that the kernel needs.
+"""One step of leaky integrate-and-fire neurons: of those that share their parameters, and of others.
 
 Habits that let the compiler vectorise: every intermediate is cast to int32, because numba widens integer arithmetic to
 64 bits, a shift is masked, so that it need not be widened either, and selections are masks. A decay is one product of
@@ -14,7 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.targets.emulator.jit import njit
+from neurodeploy.targets.emulator.pointers import beyond
 from neurodeploy.targets.emulator.rows import OPTIONS
+from neurodeploy.targets.emulator.vectors import DECAYED, LANES, update_blocks_inside, update_blocks_uniform
 
 i32, f64 = np.int32, np.float64
 _HIGH, _LOW, _TURN = i32(1 << 23), i32(-(1 << 23)), i32(24)
@@ -34,23 +36,8 @@ def _wrapped(raw):
 
 
 @njit(**OPTIONS)
-def update_inside(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):
-    """Update neurons that share all parameters where nothing can wrap or saturate."""
-    peak, low = i32(0), i32(0)
-    for i in range(size):
-        current = i32(_decay(u[i], keep_u) + i32(a[i] << (shift & 31)))
-        held = i32(i32(_decay(v[i], keep_v) + current) + bias)
-        fired = i32(held > threshold)
-        peak, low = i32(max(peak, i32(abs(current)))), i32(min(low, held))
-        u[i] = current
-        v[i] = i32(held & i32(fired - i32(1)))
-        s[i] = np.uint8(fired)
-    return np.int64(peak), -np.int64(low), np.int64(0), np.int64(0)
-
-
-@njit(**OPTIONS)
 def update_uniform(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):
-    """As :func:`update_inside` without that condition."""
+    """Update neurons that share all parameters; ``keep_u`` and ``keep_v`` are shares of 1."""
     wraps, clips, peak, low = i32(0), i32(0), i32(0), i32(0)
     for i in range(size):
         raw = i32(_decay(u[i], keep_u) + i32(a[i] << (shift & 31)))
@@ -66,6 +53,28 @@ def update_uniform(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias):
         v[i] = i32(held & i32(fired - i32(1)))
         s[i] = np.uint8(fired)
     return np.int64(peak), -np.int64(low), np.int64(wraps), np.int64(clips)
+
+
+@njit(**OPTIONS)
+def update_shared(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias, inside, peak, found):
+    """As :func:`update_uniform`, whole blocks as vectors; ``inside`` where nothing can wrap or saturate.
+
+    keep_u, keep_v : what is kept of 4096; peak : the largest |u| so far. What the others return is stored from
+    ``found`` on. A wrap brings u back by one range only, so that very strong input may leave more than vectors take.
+    """
+    blocks = size // LANES if peak < DECAYED else 0
+    done, keeps = blocks * LANES, (i32(keep_u), i32(keep_v))
+    if inside:
+        update_blocks_inside(a, u, v, s, blocks, i32(shift), keeps[0], keeps[1], threshold, bias, found)
+    else:
+        update_blocks_uniform(a, u, v, s, blocks, i32(shift), keeps[0], keeps[1], threshold, bias, found)
+    if done < size:
+        goal, rest = (beyond(a, done), beyond(u, done), beyond(v, done), beyond(s, done)), size - done
+        share_u, share_v = keep_u * (1 / 4096), keep_v * (1 / 4096)
+        ends = update_uniform(goal[0], goal[1], goal[2], goal[3], rest, shift, share_u, share_v, threshold, bias)
+        found[0], found[1] = max(found[0], ends[0]), max(found[1], ends[1])
+        found[2] += ends[2]
+        found[3] += ends[3]
 
 
 @njit(**OPTIONS)

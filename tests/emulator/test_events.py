@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from neurodeploy.calibration import calibrate
 from neurodeploy.comparison import compare
 from neurodeploy.errors import InputError
 from neurodeploy.events import EventInput
@@ -37,9 +40,10 @@ def two_ports() -> Network:
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("resets", [0, 5], ids=["in chunks", "stepwise"])
 @pytest.mark.parametrize("backend", ["emulator", "golden"])
-def test_events_equal_the_dense_array(seed, backend):
-    network, rng = random_network(seed), np.random.default_rng(seed)
+def test_events_equal_the_dense_array(seed, resets, backend):
+    network, rng = replace(random_network(seed), reset_interval=resets), np.random.default_rng(seed)
     dense = {k: v * rng.integers(1, 4, v.shape).astype(np.uint8) for k, v in random_spikes(network, seed).items()}
     events = {name: as_events(values, rng) for name, values in dense.items()}
     expected, found = simulate(network, dense, record=("s", "v")), simulate(network, events, backend, ("s", "v"))
@@ -61,6 +65,40 @@ def test_several_ports_some_or_all_as_events(which):
     dense = random_spikes(network, 0, samples=2, steps=9)
     mixed = {name: as_events(values) if name in which else values for name, values in dense.items()}
     assert compare(simulate(network, dense), simulate(network, mixed)).equal
+
+
+def test_the_onnx_backend_takes_events():
+    network = random_network(1)
+    dense = random_spikes(network, 1)["input"]
+    assert compare(simulate(network, dense), simulate(network, as_events(dense), "onnx")).equal
+
+
+def test_columns_of_any_integer_type_and_lists():
+    network = random_network(1)
+    dense = random_spikes(network, 1, samples=1)["input"]
+    given = as_events(dense)
+    expected = simulate(network, dense)
+    for kind in (np.uint8, np.uint32, np.int16, np.uint64):
+        columns = (given.t.astype(kind), given.index.astype(kind), given.sample.astype(kind))
+        assert compare(expected, simulate(network, EventInput(*given.shape, *columns))).equal
+    found = simulate(network, EventInput(*given.shape, given.t.tolist(), given.index.tolist()))
+    assert compare(expected, found).equal
+
+
+def test_a_slice_of_events_is_the_events_of_a_slice():
+    dense = random_spikes(random_network(1), 1, samples=5)["input"]
+    for part in (slice(2), slice(1, 4), slice(3, None), slice(4, 2)):
+        cut = as_events(dense)[part]
+        assert len(cut) == len(dense[part])
+        assert np.array_equal(cut.dense(dense.shape[2:]), dense[part])
+    only = as_events(dense[:1])
+    assert np.array_equal(EventInput(1, only.steps, only.t, only.index)[:1].dense(dense.shape[2:]), dense[:1])
+
+
+def test_calibration_takes_events():
+    network = random_network(1)
+    dense = random_spikes(network, 1, samples=40)["input"]
+    assert calibrate(network, as_events(dense)) == calibrate(network, dense)
 
 
 def test_silence_is_no_events():
@@ -88,10 +126,15 @@ ZERO, ONE = np.array([0]), np.array([1])
         (EventInput(2, 4, ZERO, ZERO, np.array([2])), "its sample is 2 to 2"),
         (EventInput(2, 4, ZERO, ZERO), "does not say to which of 2 samples"),
         (EventInput(0, 4, ZERO, ZERO), "has 0 samples of 4 steps"),
-        (EventInput(1, 4, np.array([1, 0]), np.array([0, 0])), "not sorted"),
+        (EventInput(1, 4, np.array([1, 0]), np.array([0, 0])), "not sorted by sample and step: event 1 is earlier"),
         (EventInput(1, 4, np.array([1, 1]), np.array([2, 2])), "two events at cell 2 in step 1 of sample 0"),
-        (EventInput(1, 4, ZERO, np.array([0, 1])), "its index is no list of 1 whole numbers"),
-        (EventInput(1, 4, ZERO, np.array([0.5])), "its index is no list of 1 whole numbers"),
+        (EventInput(1, 4, ZERO, np.array([0, 1])), r"its index has shape \[2\], its t 1 entries"),
+        (EventInput(1, 4, ZERO, np.array([0.5])), "its index holds fractions, such as 0.5"),
+        (EventInput(1, 4, np.array([np.nan]), ZERO), "its t holds NaN"),
+        (EventInput(1, 4, ZERO, ZERO, payload=np.array([np.inf])), "its payload holds NaN or infinity"),
+        (EventInput(1, 4, ZERO, np.array([1.0])), "its index is of type float64"),
+        (EventInput(1, 4, ZERO, np.array(["a"])), "its index is of type"),
+        (EventInput(1, 4, 0, ZERO), "its t has shape"),
     ],
 )
 def test_impossible_events_are_refused(events, message):
