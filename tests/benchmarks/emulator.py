@@ -77,7 +77,10 @@ def measure(name: str, pythons: dict[str, Path], rounds: int, say: Say) -> dict[
 
         interleave(everyone, rounds, LEAST, tell)
     machine = next(one for one in everyone if one.kind is MACHINE)
-    return summarise([one for one in everyone if one is not machine], [] if machine.problem else machine.notes)
+    found = summarise([one for one in everyone if one is not machine], [] if machine.problem else machine.notes)
+    if found["disturbed"]:
+        say(f"{name}: other work disturbed the machine in {len(found['disturbed'])} of {rounds} rounds")
+    return found
 
 
 def hold_together(everyone: list[Contestant]) -> None:

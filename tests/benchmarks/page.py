@@ -111,6 +111,8 @@ def _workload(name: str, result: Mapping[str, Any]) -> str:
     head = "contestant | batch | ms a sample | times ours | memory, MiB | spikes a sample, by population"
     starts = [f"Lava took {row['start_seconds']:.2f} s to start, {row['stop_seconds']:.2f} s to stop." for row in
               result["contestants"] if "start_seconds" in row]  # fmt: skip
+    if rounds := result.get("disturbed"):
+        starts.append(f"**Other work disturbed the machine** in round {', '.join(map(str, rounds))}.")
     return "\n\n".join([title, _table(head, rows), *starts])
 
 

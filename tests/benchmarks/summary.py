@@ -17,6 +17,8 @@ from tests.benchmarks.rounds import Spread, ratios
 #: int32 additions that the floor grants a cycle.
 LANES = 8
 SHARE_GOAL = 0.5
+#: Share of its processors' cycles that a machine with nothing else to do has left, at least.
+QUIET = 0.85
 #: What -> how many times as long as ours it is to take, by workload, at least; with one sample or with many.
 GOALS: dict[str, tuple[bool, dict[str, float]]] = {
     LAVA: (False, {"W1": 400, "W2": 700, "W3": 700, "W4": 400}),
@@ -64,12 +66,22 @@ def summarise(everyone: Sequence[Contestant], rates: Sequence[Mapping[str, Mappi
             threads = 1 if one.name == ONE_THREAD else max(map(int, rates[0]["clock"]))
             row["floor"] = floor_shares(one, rates, threads)
         rows.append(row)
-    found: dict[str, Any] = {"contestants": rows, "machine": list(rates)}
+    found: dict[str, Any] = {"contestants": rows, "machine": list(rates), "disturbed": disturbed(rates)}
     if rates:
         medians = {name: {n: [r[name][n] for r in rates] for n in table} for name, table in rates[0].items()}
         found["rates"] = {
             name: {n: Spread.of(values).median for n, values in table.items()} for name, table in medians.items()
         }
+    return found
+
+
+def disturbed(rates: Sequence[Mapping[str, Mapping[str, float]]]) -> list[int]:
+    """Return the rounds, counted from 1, in which the processors together had far fewer cycles than each alone."""
+    found = []
+    for nth, rate in enumerate(rates, start=1):
+        clock = {int(threads): cycles for threads, cycles in rate["clock"].items()}
+        if clock[max(clock)] < QUIET * max(clock) * clock[1]:
+            found.append(nth)
     return found
 
 

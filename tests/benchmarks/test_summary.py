@@ -11,7 +11,7 @@ from neurodeploy.errors import BackendMissing
 from tests.benchmarks import contestants, emulator
 from tests.benchmarks.contestants import KINDS, Contestant, Kind, find_pythons
 from tests.benchmarks.page import write_page
-from tests.benchmarks.summary import summarise, verdicts
+from tests.benchmarks.summary import disturbed, summarise, verdicts
 
 RATES = {
     "clock": {"1": 3e9, "2": 6e9},
@@ -63,6 +63,15 @@ def test_the_floor_is_eight_additions_a_cycle_and_the_updates(result):
     assert row["floor"]["share"] == pytest.approx(0.002 / 0.004)
     assert row["floor"]["strict_share"] == pytest.approx(0.003 / 0.004)
     assert row["floor"]["dense_seconds"] == pytest.approx(5e-3)
+
+
+def test_rounds_in_which_processors_share_their_cycles_are_named(result):
+    half = {**RATES, "clock": {"1": 3e9, "2": 3.1e9}}
+    alone = {**RATES, "clock": {"1": 3e9}}
+    assert disturbed([RATES, half, RATES, half]) == [2, 4]
+    assert disturbed([alone]) == []
+    result["disturbed"] = [2, 4]
+    assert "disturbed the machine** in round 2, 4." in write_page(report(result))
 
 
 def test_every_goal_says_whether_it_is_met_or_was_not_measured(result):
