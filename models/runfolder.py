@@ -25,6 +25,9 @@ FILES: dict[str, str] = {
     "calibration": "calibration.npz",
 }
 
+#: What a step after training may have put beside it; an older run's is removed with that run.
+DERIVED = ("quantized.nir", "finetuning.jsonl")
+
 
 class RunFolder:
     """A run's folder and the paths of its files by name."""
@@ -43,7 +46,7 @@ class RunFolder:
             raise UsageError(str(self.folder), "already exists", advice)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for path in self.files.values():
+            for path in (*self.files.values(), *(self.folder / name for name in DERIVED)):
                 path.unlink(missing_ok=True)
             self._sweep()
         except OSError as error:

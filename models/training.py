@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from neurodeploy.models.checkpoint import Checkpoint, save_checkpoint
 from neurodeploy.models.dataset import dataset_kind
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.runfolder import RunFolder
+from neurodeploy.models.threads import one_thread
 from neurodeploy.models.trainer import EpochMetrics, Trainer
 
 
@@ -63,7 +63,7 @@ def train(
     if resume and force:
         raise UsageError("--resume --force", "continue a run and replace it", "give one of them")
     run = RunFolder(folder)
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         trainer = Trainer(recipe, dataset_kind(recipe.data).load(recipe.data))
         if resume:
             _restore(trainer, run)
@@ -116,13 +116,3 @@ def _save(trainer: Trainer, run: RunFolder) -> None:
 
 def _network_only(state: Checkpoint) -> Checkpoint:
     return replace(state, history=(), optimizer={}, rng=None)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from neurodeploy.cli.epochs import epoch_bar
+from neurodeploy.errors import UsageError
 
+if TYPE_CHECKING:
+    from neurodeploy.cli.fine_tuning import FineTuning
     from neurodeploy.models.recipe import Recipe
     from neurodeploy.models.trainer import EpochMetrics
     from neurodeploy.models.training import TrainingResult
@@ -26,6 +28,15 @@ SCHEMA = 1
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one value, as training.epochs=5.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Replace the recipe's seed.")
 @click.option("--force", is_flag=True, help="Replace the run that is in the folder.")
+@click.option(
+    "--quantize", metavar="CHIP", help="Then train the integers of this chip; RECIPE may be a float .nir too."
+)
+@click.option("--quantize-epochs", type=click.IntRange(1), default=5, show_default=True, help="Epochs as integers.")
+@click.option(
+    "--quantize-rate", type=click.FloatRange(0, 1e3), default=0.02, show_default=True, help="Rate as integers."
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Labelled training events (.npz) of a .nir.")
+@click.option("--test", "held_out", type=click.Path(path_type=Path), help="Labelled test events (.npz) of a .nir.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on stdout.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def train(
@@ -35,6 +46,11 @@ def train(
     overrides: tuple[str, ...],
     seed: int | None,
     force: bool,
+    quantize: str | None,
+    quantize_epochs: int,
+    quantize_rate: float,
+    data: Path | None,
+    held_out: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -42,7 +58,54 @@ def train(
 
     Writes model.safetensors, test.npz, calibration.npz, metrics.jsonl and recipe.toml, and after every epoch
     last.safetensors, from which --resume goes on. The same recipe and seed give the same bytes.
+
+    With --quantize the trained network goes on as the integers that the chip will hold (quantization-aware training):
+    quantized.nir and finetuning.jsonl. A trained .nir with --data goes straight to that.
     """
+    # Resuming a run makes its integers anew, which are then no other run's.
+    tuning = _tuning(quantize, quantize_epochs, quantize_rate, seed, force or resume, quiet)
+    if recipe_name.endswith(".nir"):
+        _train_file(Path(recipe_name), tuning, data, held_out, output, as_json)
+    elif data is not None or held_out is not None:
+        raise UsageError("--data, --test", "a recipe brings its own samples", "leave them out, or give a .nir")
+    else:
+        _train_recipe(recipe_name, overrides, seed, output, resume, force, tuning, as_json, quiet)
+
+
+def _tuning(
+    target: str | None, epochs: int, rate: float, seed: int | None, force: bool, quiet: bool
+) -> FineTuning | None:
+    from neurodeploy.cli.fine_tuning import FineTuning
+    from neurodeploy.targets.chip import load_chip
+
+    return None if target is None else FineTuning(load_chip(target), epochs, rate, seed or 0, force, quiet)
+
+
+def _train_file(
+    net: Path, tuning: FineTuning | None, data: Path | None, test: Path | None, output: Path | None, as_json: bool
+) -> None:
+    from neurodeploy.cli.fine_tuning import summary
+    from neurodeploy.models.extras import require
+
+    require("torch", "safetensors", extra="models")
+    if tuning is None:
+        raise UsageError(str(net), "is a trained network", "say for which chip's integers to train it with --quantize")
+    result = tuning.of_file(net, data, test, output or Path("runs") / net.stem)
+    click.echo(json.dumps({"schema": SCHEMA, **result.as_dict()}) if as_json else summary(result))
+
+
+def _train_recipe(
+    recipe_name: str,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    output: Path | None,
+    resume: bool,
+    force: bool,
+    tuning: FineTuning | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from neurodeploy.cli.fine_tuning import summary
     from neurodeploy.models.extras import require
     from neurodeploy.models.recipe import load_recipe
 
@@ -51,7 +114,7 @@ def train(
     from neurodeploy.models.training import TrainingInterrupted
     from neurodeploy.models.training import train as run
 
-    bar = _progress(disable=quiet)
+    bar = epoch_bar(disable=quiet)
     task = bar.add_task(recipe.name, total=recipe.training.epochs, figures="")
 
     def show(metrics: EpochMetrics) -> None:
@@ -65,21 +128,13 @@ def train(
     except TrainingInterrupted as stop:
         click.echo(str(stop), err=True)
         sys.exit(130)
-    click.echo(json.dumps(_document(recipe, result)) if as_json else _summary(recipe, result))
-
-
-def _progress(*, disable: bool) -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}: epoch"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.fields[figures]}"),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True), disable=disable)
+    if not as_json:
+        click.echo(_summary(recipe, result))
+    tuned = None if tuning is None else tuning.of_recipe(recipe, result.files["model"], folder)
+    if as_json:
+        click.echo(json.dumps(_document(recipe, result) | ({} if tuned is None else {"quantized": tuned.as_dict()})))
+    elif tuned is not None:
+        click.echo(summary(tuned))
 
 
 def _summary(recipe: Recipe, result: TrainingResult) -> str:

@@ -55,9 +55,7 @@ def event_inputs(network: Network, perm: Int32, events: Mapping[str, EventInput]
     return Inputs(EVENTS, *none, np.ascontiguousarray(first), index.astype(np.int32), payload, width=ports + 1)
 
 
-def loudest(inputs: Inputs, enough: int) -> int:
-    """Return a bound of the payloads, exact only where their type does not show that it is at most ``enough``."""
+def loudest(inputs: Inputs) -> int:
+    """Return the largest |payload|."""
     values = (inputs.dense, inputs.wide, inputs.payloads)[inputs.form]
-    if values.size == 0 or np.iinfo(values.dtype).max <= enough:
-        return 0
-    return max(abs(int(values.min())), abs(int(values.max())))
+    return max(abs(int(values.min())), abs(int(values.max()))) if values.size else 0

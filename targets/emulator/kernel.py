@@ -16,7 +16,7 @@ from neurodeploy.targets.emulator.bare import bare_inputs, bare_memory, bare_out
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.listing import copy_events, list_fired, list_port, mark_edges
 from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
-from neurodeploy.targets.emulator.pointers import beyond
+from neurodeploy.targets.emulator.pointers import address, beyond
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
     add_dense,
@@ -136,14 +136,32 @@ def _clear(cells, number):
 
 
 @njit(inline="always")
+def _gather_wide(tables, row, events, y, edges, goal, alone, memory):
+    """Gather what a convolution brings to line ``y`` in 32 bits; parameters as of _convolve."""
+    size = row[c.WOUT] * row[c.COUT]
+    if row[c.BEYOND] == 0:
+        if alone:
+            _clear(goal, size)
+        gather_line(tables, row, y, address(goal), False, events, edges)
+    else:
+        _clear(memory.own, size + OVERHANG)
+        gather_line(tables, row, y, address(memory.own), False, events, edges)
+        add_scaled(goal, memory.own, size, row[c.BEYOND])
+
+
+@njit(inline="always")
 def _convolve(tables, row, at, events, y, goal, alone, memory):
     """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare.
 
     alone : nothing else reaches the target, so that the sums need not have been cleared.
     """
     cells, margin, size = row[c.LINE] * row[c.COUT], row[c.MARGIN] * row[c.COUT], row[c.WOUT] * row[c.COUT]
-    even = events.grain == row[c.CIN]
+    even, gathered = events.grain == row[c.CIN], memory.gathered[at] == 1
+    edges = events.edges if even else beyond(memory.marks, at * memory.places)
     if not is_short(row, events):
+        if gathered:
+            _gather_wide(tables, row, events, y, edges, goal, alone, memory)
+            return
         _clear(memory.own, cells + OVERHANG)
         sweep_line(tables, row, y, memory.own, events, row[c.WIN] if even else 1)
         if alone:
@@ -151,9 +169,8 @@ def _convolve(tables, row, at, events, y, goal, alone, memory):
         add_scaled(goal, beyond(memory.own, margin), size, row[c.BEYOND])
         return
     line = beyond(memory.line, margin)
-    if memory.gathered[at] == 1:
-        edges = events.edges if even else beyond(memory.marks, at * memory.places)
-        gather_line(tables, row, y, line, events, edges)
+    if gathered:
+        gather_line(tables, row, y, address(line), True, events, edges)
     else:
         scatter_line(tables, row, y, memory.line, events, row[c.WIN] if even else 1)
         _clear(memory.line, margin)
@@ -218,8 +235,9 @@ def _step_piece(tables, p, nth, t, t0, out, memory):
     s, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
     _update(tables, row, cell, piece, inside, extremes[0], memory, s)
     extremes[0], extremes[1] = memory.ends[0], memory.ends[1]
-    out.found[2 * p] += memory.ends[2]
-    out.found[2 * p + 1] += memory.ends[3]
+    found = beyond(out.found, 3 * row[c.PART])
+    found[0] += memory.ends[2]
+    found[1] += memory.ends[3]
     _list_spikes(tables, row, nth, t, piece, s, memory)
     if out.keeps_u:
         _copy(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell))
@@ -264,7 +282,7 @@ def _advance_all(tables, first, end, t0, t1, out, memory):
 
 
 @njit(inline="always")
-def _enter(tables, port, step, t, inputs, memory):
+def _enter(tables, port, step, t, inputs, out, memory):
     """List what enters a port in step t, which is ``step`` counted over all samples."""
     row = beyond(tables.parts, port * c.PART_COLUMNS)
     nth, begin, edges = _list(tables, port, t, memory)
@@ -282,6 +300,7 @@ def _enter(tables, port, step, t, inputs, memory):
     if row[c.EDGES]:
         mark_edges(indices, number, row[c.GRAIN], edges, row[c.EDGES] - 1)
     memory.counts[nth], memory.loud[nth] = number, loud
+    out.found[3 * port + 2] = max(out.found[3 * port + 2], loud)
 
 
 @njit(cache=True, **OPTIONS)
@@ -307,5 +326,5 @@ def run(tables, memory, inputs, outputs, samples, steps, stage):
             if stage[0] == 0:
                 for t in range(t0, t1):
                     for port in range(ports):
-                        _enter(bare, port, before + t, t, given, state)
+                        _enter(bare, port, before + t, t, given, here, state)
             _advance_all(bare, stage[0], stage[1], t0, t1, here, state)

@@ -60,7 +60,8 @@ class Outputs(NamedTuple):
 
     s : uint8 [samples, steps, cells] in internal order; u : int32 likewise, or with a last axis of 0.
     v : int32 [samples, steps, cells_v], those of whole populations from the cell ``first_v`` on.
-    found : int64 [populations, 2], to which how many u wrapped and how many v saturated is added.
+    found : int64 [parts, 3], to which how many u wrapped and how many v saturated is added, and of which the last
+        column, how loud the loudest event of a port is, is raised.
     keeps_u : whether u is wanted.
     """
 

@@ -181,8 +181,8 @@ class _Rows:
         (kernel, stride, padding, dilation), groups = _axes(connection), connection.groups
         sweep = Sweep.along(source[2], target[2], kernel[1], stride[1], padding[1], dilation[1])
         rows = self._rows(sweep_rows(weight, sweep, stride[1], dilation[1], groups), np.int16)
-        alone = groups == 1 == dilation[1] and bounds[1] <= c.SHORT and fits(weight, np.int8)
-        taps = self._rows(tap_rows(weight), np.int8) if alone else (-1, 0, 0, 0)
+        runs = groups == 1 == dilation[1] and fits(weight, np.int8)
+        taps = self._rows(tap_rows(weight), np.int8) if runs else (-1, 0, 0, 0)
         geometry = [*source, *target, *kernel, *stride, *padding, dilation[0], groups]
         extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.reach)), taps[0], *taps[2:]]
         self.projections.append([c.CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])

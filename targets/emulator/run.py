@@ -17,7 +17,7 @@ from neurodeploy.network import Network
 from neurodeploy.recording import Recording
 from neurodeploy.targets.emulator import golden
 from neurodeploy.targets.emulator.common import runs_in_chunks
-from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs, loudest
+from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs
 from neurodeploy.targets.emulator.memory import Outputs
 from neurodeploy.targets.emulator.program import Program, compile_network
 from neurodeploy.targets.emulator.stepwise_program import StepwiseProgram, compile_stepwise
@@ -37,15 +37,13 @@ def compiled(network: Network) -> Program | StepwiseProgram:
 def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Collection[str] = ("s",)) -> Recording:
     """Simulate ``network`` bit-exactly; parameters as in :func:`neurodeploy.targets.emulator.golden.run`.
 
-    Ports may be given as events. Payloads so large that a 32-bit sum could overflow, which a population may send too,
-    go through the golden model instead.
+    Ports may be given as events. Where a payload, given or sent by a population, was so large that a 32-bit sum could
+    overflow, the golden model does it again: to look for one before would be a pass over all of the input.
     """
     program, dense = compiled(network), Densified(spikes, {port.name: port.shape for port in network.ports})
     events = {name: values for name, values in spikes.items() if isinstance(values, EventInput)}
     every = len(events) == len(spikes)
     inputs = event_inputs(network, program.perm, events) if every else dense_inputs(network, dense)
-    if loudest(inputs, program.exact_payload) > program.exact_payload:
-        return golden.run(network, dense, record)
     everyone = tuple(p.name for p in network.populations)
     answering = everyone if "v" in record else network.readouts
     kept = _span([program.cells[name] for name in answering])
@@ -55,9 +53,9 @@ def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Col
         if isinstance(program, StepwiseProgram)
         else run_in_chunks(program, inputs, outputs, threads())
     )
-    if _largest_sent(network, counts[:, 2]) > program.exact_payload:
+    if _largest(network, counts[:, 2]) > program.exact_payload:
         return golden.run(network, dense, record)
-    found = dict(zip(program.cells, counts.tolist(), strict=True))
+    found = dict(zip(program.cells, counts[len(network.ports) :].tolist(), strict=True))
     return Recording(
         samples=inputs.first.shape[0],
         steps=inputs.first.shape[1],
@@ -95,7 +93,7 @@ def _outputs(
         s=np.empty((*extent, cells), dtype=np.int32 if graded else np.uint8),
         u=np.empty((*extent, cells if keeps_u else 0), dtype=np.int32),
         v=np.empty((*extent, cells_v), dtype=np.int32),
-        found=np.zeros((len(program.cells), 2), dtype=np.int64),
+        found=np.zeros((len(program.tables.parts), 3), dtype=np.int64),
         keeps_u=keeps_u,
         first_v=kept.start,
         cells_v=cells_v,
@@ -113,10 +111,11 @@ def _span(cells: list[slice]) -> slice:
     return slice(min((c.start for c in cells), default=0), max((c.stop for c in cells), default=0))
 
 
-def _largest_sent(network: Network, largest: npt.NDArray[np.int64]) -> int:
-    """Return the largest payload that reaches another population."""
+def _largest(network: Network, largest: npt.NDArray[np.int64]) -> int:
+    """Return the largest payload that reaches a population, of those that each part sent."""
     heard = {projection.source for projection in network.projections}
-    sent = (int(size) for p, size in zip(network.order, largest, strict=True) if p.name in heard)
+    names = [part.name for part in network.ports] + [part.name for part in network.order]
+    sent = (int(size) for name, size in zip(names, largest, strict=True) if name in heard)
     return max(sent, default=0)
 
 

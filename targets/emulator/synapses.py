@@ -4,8 +4,8 @@ A convolution takes one of two ways to the same sums, by how many spikes there a
 each adds its rows to the positions that it reaches. Many are gathered: what reaches one position through one kernel
 row is a run of neighbouring source cells, hence a run in the sorted list of events, and is summed in registers.
 
-Both sum in 16 bits, which must hold whatever the target's kernel can add up to; where they do not, or payloads are not
-1, a line is swept in 32 bits.
+Both sum in 16 bits, which must hold whatever the target's kernel can add up to. Where they do not, runs are summed in
+32 bits; few spikes, and those whose payloads are not 1, sweep over a line in 32 bits.
 
 In all routines ``row`` points to a projection's row of the tables and ``goal`` to sums; ``events`` are
 :class:`neurodeploy.targets.emulator.kernel.Events`.
@@ -64,11 +64,14 @@ def add_dense(tables, row, goal, events):
 
 
 @njit(**OPTIONS)
-def gather_line(tables, row, y, goal, events, edges):
-    """Add what reaches line ``y`` of the target to the int16 goal; edges are those of positions."""
+def gather_line(tables, row, y, first, short, events, edges):
+    """Add what reaches line ``y`` of the target to the goal; edges are those of positions.
+
+    first : address of the goal, int16 cells where ``short``, else int32.
+    """
     cin, win, cout, kw, sx, px = row[c.CIN], row[c.WIN], row[c.COUT], row[c.KW], row[c.SX], row[c.PX]
     length, rows, wout = row[c.TAP_LENGTH], row[c.TAP_ROWS], row[c.WOUT]
-    weights, first, listed = address(tables.packed) + 2 * row[c.TAPS], address(goal), address(events.indices)
+    weights, listed = address(tables.packed) + 2 * row[c.TAPS], address(events.indices)
     for ky in range(row[c.KH]):
         line = y * row[c.SY] + ky * row[c.DY] - row[c.PY]
         if line < 0 or line >= row[c.HIN] or edges[line * win] == edges[line * win + win]:
@@ -79,7 +82,11 @@ def gather_line(tables, row, y, goal, events, edges):
             end = np.int64(edges[line * win + min(max(left + kw, 0), win)])
             if begin < end:
                 base = (line * win + left - ky * kw) * cin
-                add_rows_short(first + 2 * x * cout, weights, rows, length, listed + 4 * begin, end - begin, base)
+                run, number = listed + 4 * begin, end - begin
+                if short:
+                    add_rows_short(first + 2 * x * cout, weights, rows, length, run, number, base)
+                else:
+                    add_rows(first + 4 * x * cout, weights, rows, length, run, number, base)
 
 
 @njit(inline="always")

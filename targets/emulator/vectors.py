@@ -175,7 +175,7 @@ def updater(decayed: Callable[..., Any], *, inside: bool) -> Callable[..., Any]:
         return context.get_dummy_value()
 
     @intrinsic
-    def update(context, a, u, v, s, blocks, shift, keep_u, keep_v, threshold, bias, found):  # type: ignore[no-untyped-def]
+    def update(context, a, u, v, s, blocks, shift, keep_u, keep_v, threshold, bias, found):
         """Update ``blocks`` blocks; store peak |u|, -(lowest v), wraps and clips from ``found`` on."""
         return _SIGNATURE, code
 

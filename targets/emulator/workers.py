@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.targets.emulator import columns as c
+from neurodeploy.targets.emulator.feeding import loudest
 from neurodeploy.targets.emulator.memory import EVENTS, Inputs, Memory, Outputs, memory
 from neurodeploy.targets.emulator.program import Program
 from neurodeploy.targets.emulator.stepwise_program import StepwiseProgram
@@ -28,7 +29,7 @@ def run_in_chunks(program: Program, inputs: Inputs, outputs: Outputs, workers: i
 
     Returns
     -------
-    Wraps, clips and largest payload of each population in running order, int64 [populations, 3].
+    Wraps, clips and largest payload of each part, int64 [parts, 3]: the ports, then the populations in running order.
     """
     from neurodeploy.targets.emulator import kernel, stages
 
@@ -47,8 +48,9 @@ def run_in_chunks(program: Program, inputs: Inputs, outputs: Outputs, workers: i
         program.spare.append(own)
         found = outputs.found
     else:
-        found = np.sum(_spread(work, samples, workers), axis=0)
-    return np.column_stack([found, np.ones(len(found), dtype=np.int64)])
+        found = _joined(_spread(work, samples, workers))
+    found[-len(program.cells) :, 2] = 1
+    return np.asarray(found)
 
 
 def run_stepwise(program: StepwiseProgram, inputs: Inputs, outputs: Outputs, workers: int) -> Counts:
@@ -73,8 +75,12 @@ def run_stepwise(program: StepwiseProgram, inputs: Inputs, outputs: Outputs, wor
         kernel.run_samples(program.tables, len(sizes), listed(part), *out, counters)
         return counters.T
 
-    counts = np.stack(_spread(work, len(outputs.s), workers))
-    return np.column_stack([counts[..., :2].sum(axis=0), counts[..., 2].max(axis=0)])
+    given = np.full((len(sizes), 3), [0, 0, loudest(inputs)], dtype=np.int64)
+    return np.concatenate([given, _joined(_spread(work, len(outputs.s), workers))])
+
+
+def _joined(counts: list[Counts]) -> Counts:
+    return np.column_stack([np.sum(counts, axis=0)[:, :2], np.max(counts, axis=0)[:, 2]])
 
 
 def _spread(work: Callable[[Span], Counts], samples: int, workers: int) -> list[Counts]:

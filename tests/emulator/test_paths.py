@@ -9,8 +9,8 @@ from neurodeploy.comparison import compare
 from neurodeploy.network import Connection, Convolution, Dense, Network, Population, Port, Projection
 from neurodeploy.neurons import Lif
 from neurodeploy.simulation import simulate
+from neurodeploy.targets.emulator import columns, stages, workers
 from neurodeploy.targets.emulator import run as emulator
-from neurodeploy.targets.emulator import stages, workers
 from neurodeploy.targets.emulator.packing import pack, padded
 from neurodeploy.targets.emulator.run import compiled
 
@@ -79,6 +79,24 @@ def test_weights_of_every_width(scale):
     second = Convolution(weights(4, 16, 3, 3, low=-3, high=9, scale=scale), (2, 2), (1, 1))
     last = Dense(weights(5, 4 * 36, low=-3, high=9, scale=scale))
     held_against_golden(chain((2, 12, 12), first, second, last, lif=lif), 0.5, steps=12)
+
+
+@pytest.mark.parametrize("density", [0.01, 0.3, 1.0], ids=["few", "many", "all"])
+@pytest.mark.parametrize("exponents", [(0,), (0, 2), (-1, 0)], ids=str)
+@pytest.mark.parametrize("channels", [5, 32, 144])
+def test_convolutions_whose_sums_take_more_than_sixteen_bits(channels, exponents, density):
+    """Of maps of a line and of several lines a piece, alone and beside another at another scale."""
+    kernels = [Convolution(weights(channels, 130, 3, 3, low=-60 * (i % 2), high=64), (1, 2), (1, 1)) for i in range(2)]
+    lif = Lif(3000, 900, 300)
+    paths = tuple(
+        Projection(f"p{i}", "in", "out", kernel, weight_exponent=exponent)
+        for i, (kernel, exponent) in enumerate(zip(kernels, exponents, strict=False))
+    )
+    network = Network((Port("in", (130, 6, 6)),), (Population("out", (channels, 6, 3), lif, 1),), paths, ("out",))
+    table = compiled(network).tables.projections
+    assert table[0, columns.MASS] > columns.SHORT
+    assert table[0, columns.TAPS] >= 0
+    held_against_golden(network, density, steps=9)
 
 
 def test_payloads_other_than_one():
