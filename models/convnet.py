@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from neurodeploy.models.layers import (
 from neurodeploy.models.neuron import Lif
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.spikes import Spikes
+from neurodeploy.models.spiking.dynamics import Reset
 
 Shape = tuple[int, ...]
 
@@ -47,7 +48,7 @@ def _batch_norm(spec: BatchNormLayer, shape: Shape) -> tuple[nn.Module, Shape]:
 
 
 def _lif(spec: LifLayer, shape: Shape) -> tuple[nn.Module, Shape]:
-    return Lif(spec.beta, spec.threshold, spec.reset, learn_beta=spec.learn_beta), shape
+    return Lif(spec.beta, spec.threshold, cast(Reset, spec.reset), learn_beta=spec.learn_beta), shape
 
 
 def _avg_pool(spec: AvgPoolLayer, shape: Shape) -> tuple[nn.Module, Shape]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from neurodeploy.fixedpoint import DECAY_ONE, STATE_LIMIT, STATE_SHIFT
-from neurodeploy.models.surrogate import atan_slope
+from neurodeploy.models.spiking.reference import SLOPES
 
 STATE_ONE = float(1 << STATE_SHIFT)
 
@@ -92,7 +92,7 @@ class _Fire(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
         potential, threshold = ctx.saved_tensors
         unit = threshold.clamp(min=1.0) * STATE_ONE
-        slope = atan_slope((potential - threshold * STATE_ONE) / unit).mul_(grad).div_(unit)
+        slope = SLOPES["atan"]((potential - threshold * STATE_ONE) / unit, 2.0).mul_(grad).div_(unit)
         lowered = (slope * -STATE_ONE).sum_to_size(threshold.shape) if ctx.needs_input_grad[1] else None
         return slope, lowered
 
@@ -100,8 +100,8 @@ class _Fire(torch.autograd.Function):
 def fires(potential: Tensor, threshold: Tensor) -> Tensor:
     """Return 1.0 where ``potential`` is above 64 ``threshold``, else 0.0.
 
-    The gradient is the ATan slope of :mod:`neurodeploy.models.surrogate` with the threshold as the unit of distance, so
-    that it does not depend on the scale which quantization chose.
+    The gradient is the ATan slope of alpha = 2 with the threshold as the unit of distance, so that it does not depend
+    on the scale which quantization chose.
     """
     result: Tensor = _Fire.apply(potential, threshold)  # type: ignore[no-untyped-call]
     return result
