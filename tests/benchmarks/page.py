@@ -84,7 +84,7 @@ def _goals(all_verdicts: Iterable[Verdict]) -> str:
     for verdict in all_verdicts:
         share = "share" in verdict.what
         goal = f"{verdict.goal:.0%}" if share else f"{verdict.goal:g}x"
-        found = "-" if verdict.found is None else f"{verdict.found:.0%}" if share else _short(verdict.found) + "x"
+        found = "-" if verdict.found is None else f"{verdict.found:.1%}" if share else _short(verdict.found) + "x"
         what = verdict.what + (f" ({verdict.who})" if verdict.who and "float" in verdict.what else "")
         rows.append((verdict.workload, verdict.batch, what, goal, found, _MET[verdict.met]))
     return _table("workload | batch | against | goal | measured | ", rows)

@@ -91,7 +91,7 @@ def test_the_page_puts_goals_beside_what_was_measured(result):
     assert "| W1 | 1 | Lava | 400x | 500x | met |" in page
     assert "| W1 | 1 | best float library (sinabs LIF) | 20x | 20x | met |" in page
     assert "| W1 | 1 | nengo-loihi | 400x | - | not measured |" in page
-    assert "| W1 | 1 | share of the floor, one thread | 50% | 50% | met |" in page
+    assert "| W1 | 1 | share of the floor, one thread | 50% | 50.0% | met |" in page
     assert "Lava took 0.50 s to start, 0.10 s to stop." in page
     assert "* nengo-loihi: left out, no Python 3.10" in page
     assert "2001-02-03" in page
