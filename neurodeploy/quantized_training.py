@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.errors import InputError, UsageError
+from neurodeploy.events import EventInput
 from neurodeploy.files import replacing
 from neurodeploy.graph import Graph
 from neurodeploy.netfile import write_network
@@ -60,7 +61,10 @@ def samples_of(events: Events) -> Samples:
         raise UsageError(events.path, "holds no labels", "give an .npz with the keys spikes and labels")
     if len(events.spikes) != 1:
         raise UsageError(events.path, f"holds {len(events.spikes)} inputs", "fine-tuning knows networks of one input")
-    return Samples(next(iter(events.spikes.values())), events.labels)
+    (spikes,) = events.spikes.values()
+    if isinstance(spikes, EventInput):
+        raise UsageError(events.path, "lists events", "training takes an array: spikes [samples, steps, *shape]")
+    return Samples(spikes, events.labels)
 
 
 def train_quantized(
