@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ND := $(BIN)/neurodeploy
 DEMO := demo
 
-.PHONY: demo test lint types walls unit lava fuzz bench results clean
+.PHONY: demo test lint types walls unit doors lava fuzz bench results clean
 
 demo: $(VENV)/.ready lava
 	$(ND) train digits -o $(DEMO)/train --force
@@ -28,6 +28,11 @@ walls: $(VENV)/.ready
 
 unit: $(VENV)/.ready lava
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# SpikingJelly and sinabs, which want other packages than the rest: an environment for them and the tests of their
+# readers, which `make unit` then runs too.
+doors: $(VENV)/.ready
+	$(BIN)/python -m tests.doors.environment
 
 # More networks and more damaged files than `make test` draws, and others each time: make fuzz COUNT=20000 SEED=7
 COUNT ?= 5000
@@ -54,8 +59,8 @@ lava: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[models,digits,snntorch,norse,onnx,cuda,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[models,digits,snntorch,norse,rockpool,onnx,cuda,partition,dev]"
 	touch $@
 
 clean:
-	rm -rf $(DEMO) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv-doors $(DEMO) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurodeploy.errors import UsageError
-from neurodeploy.graph import Shape
 
 if TYPE_CHECKING:
-    from neurodeploy.export.live import LiveModel
+    from neurodeploy.export.live import LiveModel, LiveNetwork
+    from neurodeploy.graph import Shape
 
 
 @dataclass(frozen=True)
@@ -22,22 +22,35 @@ class Request:
     Attributes
     ----------
     factory : ``module:function`` or ``path.py:function`` that builds the user's module; it is imported and run.
-    shape : one sample in one step; that of ``samples``, or of a first Linear, if None.
+    shape : one sample in one step; that of ``samples``, or of a first Linear, if None. By name where there are several.
     steps : length of the input that is drawn for the proof; the model's own if None.
     samples : event file of the proof, which also tells the shape.
     dt : seconds of a step; the framework's own if None.
+    packages : folders in which a framework is looked for that is not installed here.
     """
 
     checkpoint: Path
     factory: str | None = None
-    shape: Shape | None = None
+    shape: Shape | Mapping[str, Shape] | None = None
     steps: int | None = None
     samples: Path | None = None
     dt: float | None = None
+    packages: tuple[Path, ...] = ()
+
+    def sample_shape(self) -> Shape | Mapping[str, Shape] | None:
+        """Return the shape that was given, or that of ``samples``, or None; by name where there are several inputs."""
+        if self.shape is None and self.samples is not None:
+            from neurodeploy.npz import read_events
+
+            sizes = {port: spikes.shape[2:] for port, spikes in read_events(self.samples).spikes.items()}
+            if not all(sizes.values()):
+                return None  # events have no shape of their own
+            return sizes if len(sizes) > 1 else next(iter(sizes.values()))
+        return self.shape
 
 
-def open_model(request: Request, source: str | None = None) -> LiveModel:
-    """Return the network of a checkpoint.
+def open_model(request: Request, source: str | None = None) -> LiveModel | LiveNetwork:
+    """Return the network of a checkpoint; one that computes in the chip's integers as a LiveNetwork.
 
     Parameters
     ----------
@@ -74,20 +87,30 @@ def _open_framework(framework: str, request: Request) -> LiveModel:
     from neurodeploy.export.factory import build
     from neurodeploy.export.framework import open_module
     from neurodeploy.export.weights import fill, load_weights
-    from neurodeploy.npz import read_events
 
     tensors = load_weights(request.checkpoint)
     module = build(request.factory)
     fill(module, tensors, request.checkpoint)
-    shape = request.shape
-    if shape is None and request.samples is not None:
-        shape = next(iter(read_events(request.samples).spikes.values())).shape[2:] or None  # events have none
+    shape = request.sample_shape()
     return open_module(module, framework=framework, shape=shape, dt=request.dt, steps=request.steps)
 
 
+def _open_slayer(request: Request) -> LiveNetwork:
+    from neurodeploy.models.extras import require
+
+    require("torch", "safetensors", extra="models")
+    from neurodeploy.export.slayer import open_slayer
+
+    return open_slayer(request)
+
+
 #: Source of a checkpoint -> how it is opened.
-DOORS: Mapping[str, Callable[[Request], LiveModel]] = {
+DOORS: Mapping[str, Callable[[Request], LiveModel | LiveNetwork]] = {
     "ours": _open_ours,
     "snntorch": partial(_open_framework, "snntorch"),
     "norse": partial(_open_framework, "norse"),
+    "spikingjelly": partial(_open_framework, "spikingjelly"),
+    "sinabs": partial(_open_framework, "sinabs"),
+    "rockpool": partial(_open_framework, "rockpool"),
+    "slayer": _open_slayer,
 }

@@ -1,8 +1,15 @@
-"""snnTorch neurons as nodes: Leaky, Synaptic and their recurrent forms, exact to the step.
+"""snnTorch neurons as nodes: Leaky, Synaptic, their recurrent forms, Lapicque and Alpha, exact to the step.
 
 snnTorch counts in steps and has no seconds; the membrane follows ``v = beta v + x``. With a step of ``dt`` seconds the
-same neuron in NIR's terms has ``tau = dt / (1 - beta)`` and ``r = tau / dt``, which makes the gain of the input 1.
-Behaviour as in the sources of snnTorch 1.0.0 (``_neurons/leaky.py``, ``synaptic.py``, ``rleaky.py``, ``rsynaptic.py``).
+same neuron in NIR's terms has ``tau = dt / (1 - beta)`` and ``r = tau / dt``, which makes the gain of the input 1. A
+Lapicque neuron has both itself: ``tau = R C`` and ``r = R`` in the units of its ``time_step``.
+
+The membrane of an Alpha neuron is ``k (p - q)`` with ``p = alpha p + x`` and ``q = beta q + x``, so that
+``v = beta v + k (alpha - beta) p(t - 1)``: a step of delay, a current that decays by alpha and a membrane that
+decays by beta. Its resets act on p and q apart, which no such neuron can follow; without a reset it is exact.
+
+Behaviour as in the sources of snnTorch 1.0.0 (``_neurons/leaky.py``, ``synaptic.py``, ``rleaky.py``, ``rsynaptic.py``,
+``lapicque.py``, ``alpha.py``).
 """
 
 from __future__ import annotations
@@ -19,7 +26,7 @@ from torch import nn
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, as_node, values
-from neurodeploy.graph import Neuron, Node, Scale, Shape, frozen_array
+from neurodeploy.graph import Delay, Neuron, Node, Scale, Shape, frozen_array
 from neurodeploy.semantics import Reset, ResetWhen, Semantics
 
 #: Seconds of a step in snnTorch's own NIR export.
@@ -43,6 +50,7 @@ _DELAYED_ZERO: Mapping[type, ResetWhen] = {
     snn.Synaptic: "next-step-all",
     snn.RLeaky: "next-step-all",
     snn.RSynaptic: "next-step-all",
+    snn.Lapicque: "next-step-all",
 }
 
 #: Name of the update rule chosen at construction -> the reset it performs.
@@ -67,6 +75,51 @@ def read_neuron(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
         **({} if alpha is None else _current(alpha, name, dt)),
     )
     return Fragment(neuron, _recurrent(module, name, shape) if hasattr(module, "recurrent") else None)
+
+
+def read_lapicque(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
+    """Return the Neuron of a Lapicque, whose beta is a name for its resistance and capacitance."""
+    resistance, capacitance, step = (
+        _parameter(each, name, what, shape)
+        for each, what in ((module.R, "R"), (module.C, "C"), (module.time_step, "time_step"))
+    )
+    lost = step / (resistance * capacitance)
+    if not (lost > 0).all():
+        found = float(np.min(resistance * capacitance))
+        raise Unsupported(name, f"has the time constant R C = {found:g}", "more than 0, and less than infinity")
+    zero = frozen_array(0.0)
+    return Fragment(
+        Neuron(
+            shape=shape,
+            semantics=_semantics(module, name),
+            r=resistance,
+            tau_mem=frozen_array(dt / lost),
+            v_leak=zero,
+            threshold=_parameter(module.threshold, name, "threshold", shape),
+            v_reset=zero,
+        )
+    )
+
+
+def read_alpha(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
+    """Return the Delay and the Neuron of an Alpha that does not reset.
+
+    Raises
+    ------
+    Unsupported : it resets, or a current that never decays.
+    """
+    semantics = _semantics(module, name)
+    if semantics.reset != "none":
+        problem = f"its reset ({semantics.reset!r}) acts on the exciting and the inhibiting current apart"
+        raise Unsupported(name, problem, "reset_mechanism='none' is exact; or use Synaptic")
+    alpha, beta = (_decay(each, name, what, shape) for each, what in ((module.alpha, "alpha"), (module.beta, "beta")))
+    with np.errstate(divide="ignore"):  # log(0) is minus infinity, and the factor 1
+        factor = np.log(alpha) / (np.log(beta) - np.log(alpha)) + 1
+    membrane = _membrane(beta, name, dt, has_current=True)
+    gained = {**membrane, "r": frozen_array(membrane["r"] * factor * (alpha - beta))}
+    threshold = _parameter(module.threshold, name, "threshold", shape)
+    neuron = Neuron(shape=shape, semantics=semantics, threshold=threshold, **gained, **_current(alpha, name, dt))
+    return Fragment(neuron, feeding=Delay(frozen_array(np.full(shape, dt))))
 
 
 def _membrane(beta: Vector, name: str, dt: float, *, has_current: bool) -> dict[str, Vector]:
@@ -99,13 +152,13 @@ def _semantics(module: Any, name: str) -> Semantics:
             f"was built with reset_mechanism={rule!r}, but the checkpoint says {mechanism!r}",
             "build it with the reset it was trained with",
         )
-    delayed = bool(module.reset_delay)
+    delayed = bool(getattr(module, "reset_delay", True))  # Lapicque and Alpha know no other
     reset, when = _RESETS.get((mechanism, delayed)) or ("zero", _delayed_zero(module))
     return Semantics(reset=reset, reset_when=when, spike_scale=_spike_scale(module, name))
 
 
 def _delayed_zero(module: Any) -> ResetWhen:
-    return next(when for kind, when in _DELAYED_ZERO.items() if isinstance(module, kind))
+    return next((when for kind, when in _DELAYED_ZERO.items() if isinstance(module, kind)), "next-step-all")
 
 
 def _spike_scale(module: Any, name: str) -> float:
@@ -161,7 +214,11 @@ def _parameter(tensor: torch.Tensor, name: str, what: str, shape: Shape) -> Vect
 
 
 #: Neuron class -> reader.
-NEURONS: Mapping[type, Reader] = dict.fromkeys(_DELAYED_ZERO, read_neuron)
+NEURONS: Mapping[type, Reader] = {
+    **dict.fromkeys(_DELAYED_ZERO, read_neuron),
+    snn.Lapicque: read_lapicque,
+    snn.Alpha: read_alpha,
+}
 
 #: What a module of these classes is refused as, unless :data:`NEURONS` reads it.
 BASES: tuple[type, ...] = (SpikingNeuron,)

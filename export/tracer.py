@@ -20,49 +20,64 @@ from torch.overrides import TorchFunctionMode
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.operations import OPERATIONS, QUESTIONS, Value
-from neurodeploy.export.stepping import call_step, first_output, membrane_of
+from neurodeploy.export.stepping import answers_of, call_step, membrane_of, state_count
 from neurodeploy.export.torch_layers import Fragment, Reader, reader_for
 from neurodeploy.graph import Graph, Input, Neuron, Node, Output, Scale, Shape, frozen_array
 
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """The Graph of a module, and its neurons whose membrane, not spikes, is the answer."""
+    """The Graph of a module, and its neurons whose membrane, not spikes, is the answer.
+
+    ``inputs`` are the names of its Input nodes in the order in which forward takes them.
+    """
 
     graph: Graph
     readouts: frozenset[str]
+    inputs: tuple[str, ...]
 
 
 def trace(
-    module: nn.Module, sample: Tensor, *, dt: float, readers: Mapping[type, Reader], refused: tuple[type, ...] = ()
+    module: nn.Module,
+    samples: Mapping[str, Tensor],
+    *,
+    dt: float,
+    readers: Mapping[type, Reader],
+    refused: tuple[type, ...] = (),
+    leading: int = 1,
 ) -> Traced:
     """Return the Graph of a module that computes one step.
 
     Parameters
     ----------
     module : in evaluation mode, its states cleared.
-    sample : input of one step, [2 or more samples, *shape], so that no other axis is taken for the batch.
+    samples : name of every input, in the order of forward -> its value in one step, [2 or more samples, *shape], so
+        that no other axis is taken for the batch.
     dt : duration of a step in seconds.
     readers : module class -> reader.
     refused : module classes that are refused by name unless a reader is given.
+    leading : axes of a tensor before those of a sample; 2 where ``samples`` are sequences of one step.
 
     Raises
     ------
     Unsupported : an operation or module that a Graph cannot hold; the message has its name, module and source line.
     """
-    recorder = _Recorder(module, dt, readers, refused)
+    recorder = _Recorder(module, dt, readers, refused, leading)
     with torch.no_grad(), recorder:
-        recorder.enter_input(sample)
-        answer = first_output(call_step(module, sample, None))
-    return recorder.finish(answer)
+        inputs = tuple(recorder.enter_input(name, sample) for name, sample in samples.items())
+        answer = call_step(module, tuple(samples.values()), None)
+    graph, readouts = recorder.finish(answers_of(answer, state_count(module, len(inputs))))
+    return Traced(graph, readouts, inputs)
 
 
 class _Recorder(TorchFunctionMode):
     """The hooks and the function mode of one trace, and the graph found so far."""
 
-    def __init__(self, module: nn.Module, dt: float, readers: Mapping[type, Reader], refused: tuple[type, ...]) -> None:
+    def __init__(
+        self, module: nn.Module, dt: float, readers: Mapping[type, Reader], refused: tuple[type, ...], leading: int
+    ) -> None:
         super().__init__()
-        self.module, self.dt, self.readers, self.refused = module, dt, readers, refused
+        self.module, self.dt, self.readers, self.refused, self.leading = module, dt, readers, refused, leading
         self.nodes: dict[str, Node] = {}
         self.edges: list[tuple[str, str]] = []
         self.feedback: set[tuple[str, str]] = set()
@@ -88,9 +103,12 @@ class _Recorder(TorchFunctionMode):
         super().__exit__(*exc_info)  # type: ignore[no-untyped-call]
         self.hooks.close()
 
-    def enter_input(self, sample: Tensor) -> None:
-        shape = tuple(sample.shape[1:])
-        self._remember(sample, Value((self._add("input", Input(shape)),), shape))
+    def enter_input(self, wanted: str, sample: Tensor) -> str:
+        """Add an Input that a tensor holds and return its name."""
+        shape = self._shape(sample)
+        name = self._add(wanted, Input(shape))
+        self._remember(sample, Value((name,), shape))
+        return name
 
     def _hooks_for(self, name: str, reader: Reader | None) -> tuple[Callable[..., None], Callable[..., None]]:
         def before(module: nn.Module, _args: tuple[Any, ...]) -> None:
@@ -125,14 +143,15 @@ class _Recorder(TorchFunctionMode):
                 "let forward do one step, without a loop over time, and every neuron run once",
             )
         node = self._add_fragment(name, fragment, value)
-        self._remember(outputs[0], Value((node,), tuple(outputs[0].shape[1:])))
+        self._remember(outputs[0], Value((node,), self._shape(outputs[0])))
         if isinstance(fragment.node, Neuron):
             for state in [*_tensors(outputs[1:]), *membrane_of(module)]:
                 if state is not outputs[0] and state.ndim:
-                    self._remember(state, Value((), tuple(state.shape[1:]), state_of=node))
+                    self._remember(state, Value((), self._shape(state), state_of=node))
 
     def _add_fragment(self, name: str, fragment: Fragment, value: Value) -> str:
         assert fragment.node is not None
+        name = f"{name}.{fragment.part}" if fragment.part else name
         node = self._add(name, fragment.node, module=True)
         if fragment.feeding is not None:
             feeding = self._add(f"{node}.input", fragment.feeding, module=True)
@@ -184,10 +203,14 @@ class _Recorder(TorchFunctionMode):
 
     def put(self, name: str, node: Node, value: Value, answer: Tensor) -> None:
         """Add a node that reads ``value`` and whose answer is the tensor ``answer``."""
+        self._remember(answer, Value((self.insert(name, node, value),), self._shape(answer)))
+
+    def insert(self, name: str, node: Node, value: Value) -> str:
+        """Add a node that reads ``value`` under a name in the module that is being run, and return it."""
         path = self.paths.get(self.inside[-1], "") if self.inside else ""
         added = self._add(f"{path}.{name}" if path else name, node)
         self._connect(value, added)
-        self._remember(answer, Value((added,), tuple(answer.shape[1:])))
+        return added
 
     def pass_on(self, answer: Tensor, value: Value) -> None:
         """Let the tensor ``answer`` hold ``value``."""
@@ -211,6 +234,10 @@ class _Recorder(TorchFunctionMode):
     def _connect(self, value: Value, target: str) -> None:
         self.edges += [(source, target) for source in value.sources]
 
+    def _shape(self, tensor: Tensor) -> Shape:
+        """Return the shape of one sample of a tensor."""
+        return tuple(tensor.shape[self.leading :])
+
     def _remember(self, tensor: Any, value: Value) -> None:
         if isinstance(tensor, Tensor):
             self.values[id(tensor)] = value
@@ -219,20 +246,29 @@ class _Recorder(TorchFunctionMode):
     def _known(self) -> str:
         return ", ".join(kind.__name__ for kind in self.readers)
 
-    def finish(self, answer: Any) -> Traced:
-        value = self.values.get(id(answer))
-        if value is None:
-            raise Unsupported(
-                "the module", "returns a tensor that does not come from its input", "return the last spikes"
-            )
+    def finish(self, answers: Mapping[str, Any]) -> tuple[Graph, frozenset[str]]:
+        """Return the graph, and the neurons of which it answers the membrane.
+
+        The first answer must come from the inputs. Of the others those count that are spikes; membranes returned beside
+        the spikes of their neurons, for a loss or a plot, do not.
+        """
+        (first, answer), *others = answers.items()
+        if id(answer) not in self.values:
+            problem = "returns a tensor that does not come from its input"
+            raise Unsupported("the module", problem, "return the last spikes")
+        found = {first: self.values[id(answer)]}
+        for name, other in others:
+            value = self.values.get(id(other))
+            if value is not None and value.state_of is None and value not in found.values():
+                found[name] = value
         readouts: frozenset[str] = frozenset()
-        if value.state_of is not None:
-            readouts = frozenset({value.state_of})
-            self.nodes[value.state_of] = self._integrator(value.state_of)
-            value = Value((value.state_of,), value.shape)
-        self._connect(value, self._add("output", Output(value.shape)))
-        graph = Graph(self.nodes, tuple(self.edges), self.dt, frozenset(self.feedback))
-        return Traced(graph, readouts)
+        if (reader := found[first].state_of) is not None:
+            readouts = frozenset({reader})
+            self.nodes[reader] = self._integrator(reader)
+            found[first] = Value((reader,), found[first].shape)
+        for name, value in found.items():
+            self._connect(value, self._add(name if len(found) > 1 else "output", Output(value.shape)))
+        return Graph(self.nodes, tuple(self.edges), self.dt, frozenset(self.feedback)), readouts
 
     def _integrator(self, name: str) -> Node:
         """Return the neuron whose membrane is the answer, without its threshold."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from neurodeploy.comparison import compare
     from neurodeploy.energy import estimate
     from neurodeploy.events import EventInput
+    from neurodeploy.export.torchcode import to_torch
     from neurodeploy.graph import Graph
     from neurodeploy.loading import load
     from neurodeploy.mapping import map_network
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from neurodeploy.pipeline import deploy
     from neurodeploy.quantization import quantize
     from neurodeploy.recording import Recording
+    from neurodeploy.session import Session
     from neurodeploy.simulation import simulate
+    from neurodeploy.streaming import stream
     from neurodeploy.targets.chip import load_chip
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "Graph",
     "Network",
     "Recording",
+    "Session",
     "compare",
     "deploy",
     "estimate",
@@ -36,6 +40,8 @@ __all__ = [
     "map_network",
     "quantize",
     "simulate",
+    "stream",
+    "to_torch",
 ]
 
 #: Public name -> module that defines it.
@@ -44,6 +50,7 @@ _HOMES = {
     "Graph": "neurodeploy.graph",
     "Network": "neurodeploy.network",
     "Recording": "neurodeploy.recording",
+    "Session": "neurodeploy.session",
     "compare": "neurodeploy.comparison",
     "deploy": "neurodeploy.pipeline",
     "estimate": "neurodeploy.energy",
@@ -52,6 +59,8 @@ _HOMES = {
     "map_network": "neurodeploy.mapping",
     "quantize": "neurodeploy.quantization",
     "simulate": "neurodeploy.simulation",
+    "stream": "neurodeploy.streaming",
+    "to_torch": "neurodeploy.export.torchcode",
 }
 
 try:

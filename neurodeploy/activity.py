@@ -1,77 +1,33 @@
 """What a simulated network did, in the events a chip spends energy and time on.
 
-Counts are int64 totals over all samples and steps, and exact: a spike is counted with the synapses it really reaches,
-borders of convolutions included. Synapses of weight zero count, for the chip stores and visits them. A graded spike is
-one spike. Whatever happens outside the recording, such as the steps in which the last spikes drain, is not counted.
+Counts are int64 totals over all samples, and exact: a spike is counted with the synapses it really reaches, borders of
+convolutions included. Synapses of weight zero count, for the chip stores and visits them. A graded spike is one spike.
+Whatever happens outside the recording, such as the steps in which the last spikes drain, is not counted.
+
+A step is one of the population's own recorded ones, in which its neurons fire and what reached them is summed. What
+arrives behind a sample's last step, through a delay or around a loop, counts in its first ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.arrivals import active_updates
+from neurodeploy.counting import Tally
+from neurodeploy.counts import CoreActivity, Pace, PopulationActivity, ProjectionActivity
 from neurodeploy.errors import InputError
-from neurodeploy.mesh import Routes
-from neurodeploy.network import Convolution, Network, Population, Projection
+from neurodeploy.network import Network
 from neurodeploy.placement import Placement
 from neurodeploy.recording import Recording
 from neurodeploy.tiling import Counts
 
+__all__ = ["Activity", "CoreActivity", "Pace", "PopulationActivity", "ProjectionActivity", "count_activity"]
 
-@dataclass(frozen=True)
-class PopulationActivity:
-    """Events of one population, or of one port, which has spikes and messages only.
-
-    Attributes
-    ----------
-    synaptic_operations : at its own synapses, the incoming ones.
-    neuron_updates : neurons times steps times samples.
-    active_updates : those in which a spike arrives, the neuron has a bias, or it fires; the others are idle.
-    messages : its spikes times the cores each goes to.
-    """
-
-    spikes: int = 0
-    synaptic_operations: int = 0
-    neuron_updates: int = 0
-    active_updates: int = 0
-    messages: int = 0
-
-
-@dataclass(frozen=True)
-class ProjectionActivity:
-    """Events of one projection.
-
-    Attributes
-    ----------
-    messages : spikes times the cores of the target each goes to.
-    hops_x, hops_y : tiles these messages cross along the mesh, by XY routing; those from a port start nowhere and
-        cross none, and those between chips are not routed.
-    crossings : messages that change the chip.
-    """
-
-    synaptic_operations: int
-    messages: int
-    hops_x: int = 0
-    hops_y: int = 0
-    crossings: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class CoreActivity:
-    """Events of each core, int64 [cores], in the order of ``Placement.cores``; synaptic operations by encoding."""
-
-    spikes: Counts
-    neuron_updates: Counts
-    active_updates: Counts
-    dense_operations: Counts
-    convolution_operations: Counts
-    messages_in: Counts
-    messages_out: Counts
+#: Samples are taken in portions of about so many cells, to bound memory.
+_PORTION = 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +41,9 @@ class Activity:
     ports, populations, projections : name -> counts.
     cores : counts core by core.
     link_x, link_y : messages over the busiest link between neighbouring tiles in each direction.
+    steps_of : population or port -> its counts step by step, each int64 [steps].
+    cores_by_step : counts core by core and step by step, [steps, cores].
+    pace : what sets the length of each step; None of counts alone, or where the chip file has no times.
     """
 
     samples: int
@@ -96,6 +55,9 @@ class Activity:
     cores: CoreActivity
     link_x: int
     link_y: int
+    steps_of: Mapping[str, Mapping[str, Counts]] = field(default_factory=dict)
+    cores_by_step: CoreActivity | None = None
+    pace: Pace | None = None
 
     def total(self, name: str) -> int:
         """Return the sum of one count over all projections, or over all populations if projections lack it."""
@@ -108,15 +70,20 @@ class Activity:
             "schema": 1,
             "samples": self.samples,
             "steps": self.steps,
-            **{name: self.total(name) for name in (*_OF_PROJECTIONS, "spikes", "neuron_updates", "active_updates")},
+            **{name: self.total(name) for name in (*_OF_PROJECTIONS, *_TOTALS)},
             "input_spikes": sum(port.spikes for port in self.ports.values()),
             "ports": {name: vars(part) for name, part in self.ports.items()},
             "populations": {name: vars(part) for name, part in self.populations.items()},
             "projections": {name: vars(part) for name, part in self.projections.items()},
+            "by_step": {
+                name: {event: counts.tolist() for event, counts in table.items()}
+                for name, table in self.steps_of.items()
+            },
         }
 
 
 _OF_PROJECTIONS = tuple(each.name for each in fields(ProjectionActivity))
+_TOTALS = ("spikes", "neuron_updates", "active_updates", "memory_reads")
 
 
 def count_activity(network: Network, recording: Recording, placement: Placement) -> Activity:
@@ -124,40 +91,45 @@ def count_activity(network: Network, recording: Recording, placement: Placement)
 
     Raises
     ------
-    InputError : the recording lacks the spikes of a population or port, or they are of another shape.
+    InputError : the recording is of another network: it lacks the spikes of a population or port, has those of one that
+        the network lacks, or they are of another shape.
     """
-    fired = {name: _fired(recording, name, part.shape) for name, part in network.by_name.items()}
-    per_neuron = {name: spikes.sum(axis=(0, 1), dtype=np.int64).reshape(-1) for name, spikes in fired.items()}
-    tally = _Tally(placement)
-    projections = {p.name: tally.projection(p, per_neuron[p.source]) for p in network.projections}
-    populations = {}
-    for population in network.populations:
-        active = active_updates(network, population, fired)
-        updates = population.size * recording.samples * recording.steps
-        tally.neurons(population, per_neuron[population.name], active, recording.samples * recording.steps)
-        populations[population.name] = PopulationActivity(
-            int(per_neuron[population.name].sum()),
-            sum(projections[p.name].synaptic_operations for p in network.into(population.name)),
-            updates,
-            int(active.sum()),
-            sum(projections[p.name].messages for p in network.out_of(population.name)),
-        )
-    ports = {
-        port.name: PopulationActivity(
-            int(per_neuron[port.name].sum()),
-            messages=sum(projections[p.name].messages for p in network.out_of(port.name)),
-        )
-        for port in network.ports
+    for name in (*recording.spikes, *recording.inputs):
+        if name not in network.by_name:
+            problem = "is in the recording, and no population or port of the network"
+            raise InputError(name, problem, "count the recording of this network")
+    cells = {name: _cells(recording, name, part.shape) for name, part in network.by_name.items()}
+    tally = Tally(placement, recording.samples, recording.steps)
+    for portion in _portions(cells, recording.samples, recording.steps):
+        tally.add({name: values[portion] != 0 for name, values in cells.items()}, portion)
+    projections = {p.name: tally.projection(p) for p in network.projections}
+    cores_by_step = tally.cores_by_step()
+    cores = cores_by_step.over_steps()
+    steps_of = {name: tally.population_steps(name) for name in network.by_name}
+    parts = {
+        name: PopulationActivity(**{event: int(counts.sum()) for event, counts in steps_of[name].items()})
+        for name in network.by_name
     }
     fill = max((network.latency(name) for name in network.outputs), default=0)
     links = [max(table.values(), default=0) for table in (tally.routes.links_x, tally.routes.links_y)]
     return Activity(
-        recording.samples, recording.steps, fill, ports, populations, projections, tally.cores(), links[0], links[1]
+        recording.samples,
+        recording.steps,
+        fill,
+        {port.name: parts[port.name] for port in network.ports},
+        {population.name: parts[population.name] for population in network.populations},
+        projections,
+        cores,
+        links[0],
+        links[1],
+        steps_of,
+        cores_by_step,
+        tally.pace(),
     )
 
 
-def _fired(recording: Recording, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Return whether each cell sent a spike, bool [samples, steps, *shape]."""
+def _cells(recording: Recording, name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return what each cell sent, [samples, steps, *shape]; 0 where it did not fire."""
     table = recording.spikes if name in recording.spikes else recording.inputs
     if name not in table:
         raise InputError(name, "has no spikes in the recording", "record with record=('s',)")
@@ -166,40 +138,11 @@ def _fired(recording: Recording, name: str, shape: tuple[int, ...]) -> npt.NDArr
         raise InputError(
             name, f"was recorded as {list(table[name].shape)}, the network says {list(expected)}", "record it anew"
         )
-    return np.asarray(table[name] != 0, dtype=np.bool_)
+    return table[name]
 
 
-@dataclass
-class _Tally:
-    """Sums events core by core and link by link."""
-
-    placement: Placement
-    counts: dict[str, Counts] = field(default_factory=dict)
-    routes: Routes = field(default_factory=Routes)
-
-    def __post_init__(self) -> None:
-        for each in fields(CoreActivity):
-            self.counts[each.name] = np.zeros(self.placement.cores_used, dtype=np.int64)
-
-    def cores(self) -> CoreActivity:
-        return CoreActivity(**self.counts)
-
-    def neurons(self, population: Population, spikes: Counts, active: Counts, updates: int) -> None:
-        where, tiling = self.placement.cores_of(population.name), self.placement.tilings[population.name]
-        self.counts["spikes"][where] += tiling.sums(spikes)
-        self.counts["active_updates"][where] += tiling.sums(active)
-        self.counts["neuron_updates"][where] += tiling.sizes() * updates
-
-    def projection(self, projection: Projection, spikes: Counts) -> ProjectionActivity:
-        fan, where = self.placement.fan(projection), self.placement.cores_of(projection.target)
-        operations, messages = fan.synapses_into(spikes), fan.messages_into(spikes)
-        kind = "convolution" if isinstance(projection.connection, Convolution) else "dense"
-        self.counts[f"{kind}_operations"][where] += operations
-        self.counts["messages_in"][where] += messages
-        hops = (0, 0, 0)
-        if projection.source in self.placement.tilings:
-            traffic = fan.traffic(spikes, self.placement.tilings[projection.source])
-            sources = self.placement.cores_of(projection.source)
-            self.counts["messages_out"][sources] += traffic.sum(axis=1)
-            hops = self.routes.add(traffic, self.placement.positions[sources], self.placement.positions[where])
-        return ProjectionActivity(int(operations.sum()), int(messages.sum()), *hops)
+def _portions(cells: Mapping[str, npt.NDArray[Any]], samples: int, steps: int) -> Iterator[slice]:
+    largest = max((values[0].size for values in cells.values() if len(values)), default=1)
+    count = max(1, _PORTION // max(1, largest, steps))
+    for start in range(0, samples, count):
+        yield slice(start, min(start + count, samples))

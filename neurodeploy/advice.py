@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from neurodeploy.network import Convolution, Population
+from neurodeploy.network import Convolution, Population, Projection
 from neurodeploy.occupancy import Occupancy
+from neurodeploy.reshaping import with_groups
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def _sources(excess: Excess) -> str:
     share = excess.allowed / excess.found
     if isinstance(largest.connection, Convolution):
         channels = math.floor(shape[0] * share)
-        return f"give {largest.source} at most {channels} channels instead of {shape[0]}" if channels else ""
+        fewer = f"give {largest.source} at most {channels} channels instead of {shape[0]}" if channels else ""
+        return ", or ".join(text for text in (fewer, _split(excess, largest)) if text)
     size, most = math.prod(shape), math.floor(math.prod(shape) * share)
     text = f"give {largest.source} at most {most:,} neurons instead of {size:,}"
     stride = math.ceil(math.sqrt(size / most)) if most else 0
@@ -55,6 +57,15 @@ def _sources(excess: Excess) -> str:
         left = shape[0] * math.prod(-(-extent // stride) for extent in shape[1:])
         text += f" (a stride or pooling of {stride} there leaves {left:,})"
     return text
+
+
+def _split(excess: Excess, projection: Projection) -> str:
+    """Name the fewest groups of channels that make a convolution fit, and what they leave."""
+    for groups in range(2, excess.occupancy.network.by_name[projection.source].shape[0] + 1):
+        left = -(-excess.found // groups)
+        if left <= excess.allowed and with_groups(excess.occupancy.network, projection.name, groups) is not None:
+            return f"split its channels into {groups} groups, which leaves {left:,}"
+    return ""
 
 
 def _parameters(excess: Excess) -> str:

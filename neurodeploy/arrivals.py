@@ -8,16 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.network import Convolution, Network, Population, Projection, Shape, Sparse
-from neurodeploy.tiling import Counts
 
 Flags = npt.NDArray[np.bool_]
 
-#: Samples are taken in portions of about this many flags, to bound memory.
-_PORTION = 1 << 24
 
-
-def active_updates(network: Network, population: Population, fired: Mapping[str, Flags]) -> Counts:
-    """Return in how many updates each neuron was active, int64 [size], summed over samples and steps.
+def active_updates(network: Network, population: Population, fired: Mapping[str, Flags]) -> Flags:
+    """Return in which steps each neuron was active, bool [samples, steps, *shape].
 
     An update is active where a spike arrives through any synapse, a synapse of weight zero included, where the neuron
     has a bias, or where it fires.
@@ -27,19 +23,13 @@ def active_updates(network: Network, population: Population, fired: Mapping[str,
     fired : port or population -> bool [samples, steps, *shape].
     """
     own = fired[population.name]
-    samples, steps = own.shape[:2]
-    portion = max(1, _PORTION // max(1, steps * population.size))
-    bias = np.broadcast_to(population.neuron.bias != 0, population.shape)
-    total = np.zeros(population.shape, dtype=np.int64)
-    for start in range(0, samples, portion):
-        part = slice(start, start + portion)
-        active = own[part] | bias
-        for projection in network.into(population.name):
-            arrived = _arrived(projection, fired[projection.source][part], population.shape)
-            lag = network.lag(projection)
-            active[:, lag:] |= arrived[:, : max(steps - lag, 0)]
-        total += active.sum(axis=(0, 1), dtype=np.int64)
-    return total.reshape(-1)
+    steps = own.shape[1]
+    active: Flags = own | np.broadcast_to(population.neuron.bias != 0, population.shape)
+    for projection in network.into(population.name):
+        arrived = _arrived(projection, fired[projection.source], population.shape)
+        lag = network.lag(projection)
+        active[:, lag:] |= arrived[:, : max(steps - lag, 0)]
+    return active
 
 
 def _arrived(projection: Projection, fired: Flags, target: Shape) -> Flags:

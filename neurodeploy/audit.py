@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,18 +12,38 @@ import numpy.typing as npt
 from neurodeploy.neurons import Lif
 from neurodeploy.scaling import Scaling, sign_mode
 
+#: Values that are summed up at a time.
+_BLOCK = 1 << 20
+
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """One array before and after: ``restored`` is what the integers mean in float units."""
+    """One array before and after.
+
+    Attributes
+    ----------
+    before : the array before, float64, or what computes it; then it is computed each time, and not kept.
+    integer : the array after.
+    after : what the integers mean in float units, likewise.
+    """
 
     population: str
     parameter: str
-    original: Floats
-    integer: npt.NDArray[np.int64]
-    restored: Floats
+    before: Floats | Callable[[], Floats]
+    integer: npt.NDArray[np.integer[Any]]
+    after: Floats | Callable[[], Floats]
+
+    @property
+    def original(self) -> Floats:
+        """The array before."""
+        return self.before() if callable(self.before) else self.before
+
+    @property
+    def restored(self) -> Floats:
+        """What the integers mean in float units."""
+        return self.after() if callable(self.after) else self.after
 
     @property
     def error(self) -> Floats:
@@ -45,7 +65,7 @@ def account(name: str, neurons: int, neuron: Lif, scaling: Scaling, values: list
         summary = _summary(entry)
         if entry.parameter.startswith("weight "):
             name = entry.parameter.removeprefix("weight ")
-            row["weights"].append({"projection": name, "sign_mode": sign_mode(entry.original), **summary})
+            row["weights"].append({"projection": name, "sign_mode": _sign_mode(summary["float"]), **summary})
         else:
             row[entry.parameter] = summary
     return row
@@ -53,15 +73,33 @@ def account(name: str, neurons: int, neuron: Lif, scaling: Scaling, values: list
 
 def _summary(values: Values) -> dict[str, Any]:
     """Return range and error; the error relative to the root mean square of the originals."""
-    size = float(np.sqrt(np.square(values.original).mean()))
-    rms = float(np.sqrt(np.square(values.error).mean()))
+    original, restored = values.original, values.restored
+    size = rms = largest = 0.0
+    for rows in _blocks(original):
+        error = restored[rows] - original[rows]
+        size += float(np.square(original[rows]).sum())
+        rms += float(np.square(error).sum())
+        largest = max(largest, float(np.abs(error).max()))
     return {
-        "float": _range(values.original),
+        "float": _range(original),
         "integer": _range(values.integer),
-        "largest_error": float(np.abs(values.error).max()),
-        "relative_error": rms / size if size > 0 else 0.0,
-        "count": int(values.original.size),
+        "largest_error": largest,
+        "relative_error": float(np.sqrt(rms / size)) if size > 0 else 0.0,
+        "count": int(original.size),
     }
+
+
+def _blocks(values: npt.NDArray[Any]) -> Iterator[Any]:
+    """Yield indices that cut an array into pieces of about a million values."""
+    if not values.ndim:
+        yield ...
+        return
+    rows = max(1, _BLOCK * len(values) // values.size)
+    yield from (slice(start, start + rows) for start in range(0, len(values), rows))
+
+
+def _sign_mode(span: Any) -> str:
+    return sign_mode(np.asarray(span, dtype=np.float64))
 
 
 def _range(values: npt.NDArray[Any]) -> Any:
@@ -73,8 +111,9 @@ def every_value(values: tuple[Values, ...]) -> Iterator[tuple[str, str, str, flo
     """Yield population, parameter, index, float, integer, restored and error of every single value."""
     for entry in values:
         original = np.broadcast_to(entry.original, entry.integer.shape)
+        everywhere = entry.restored
         for index in np.ndindex(entry.integer.shape):
-            restored = float(entry.restored[index])
+            restored = float(everywhere[index])
             place = ",".join(map(str, index))
             number = float(original[index])
             yield (

@@ -5,6 +5,7 @@
     schema = 1
     target = "loihi2"              # or --target
     data = "test.npz"              # or --input; beside the budget; needed for all but cores, chips and utilisation
+    share = false                  # whether several populations may share a core
     samples = 50                   # the first so many of the data; all if unset
     reference_accuracy = 0.972     # what accuracy_drop counts from; the earlier result's accuracy if unset
 
@@ -57,6 +58,7 @@ BOUNDS = ("low", "nominal", "high")
 
 _TEXTS = ("target", "data", "optimize", "bound")
 _NUMBERS = ("samples", "reference_accuracy")
+_FLAGS = ("share",)
 _TABLES = ("limits", "growth")
 
 
@@ -72,6 +74,7 @@ class Budget:
     reference_accuracy : from which ``accuracy_drop`` counts; None for that of the earlier result.
     limits : quantity -> the most it may be.
     growth : quantity -> the share by which it may exceed the earlier result.
+    share : whether the mapping puts several populations on a core.
     """
 
     path: str
@@ -83,6 +86,7 @@ class Budget:
     reference_accuracy: float | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     growth: Mapping[str, float] = field(default_factory=dict)
+    share: bool = False
 
     @property
     def needs_data(self) -> bool:
@@ -104,7 +108,7 @@ def read_budget(path: str | Path) -> Budget:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(str(path), f"is no TOML ({error})", "see docs/ci.md for an example") from error
     name = str(path)
-    _require_known(name, "", tree, ("schema", *_TEXTS, *_NUMBERS, *_TABLES))
+    _require_known(name, "", tree, ("schema", *_TEXTS, *_NUMBERS, *_FLAGS, *_TABLES))
     if tree.get("schema") != SCHEMA_VERSION:
         raise UsageError(name, f"schema is {tree.get('schema')!r}", f"begin it with: schema = {SCHEMA_VERSION}")
     limits = _table(name, "limits", tree.get("limits", {}), tuple(QUANTITIES))
@@ -128,6 +132,7 @@ def read_budget(path: str | Path) -> Budget:
         reference_accuracy=numbers.get("reference_accuracy"),
         limits=limits,
         growth=growth,
+        share=_flag(name, "share", tree.get("share", False)),
     )
 
 
@@ -149,6 +154,12 @@ def _table(path: str, name: str, table: Any, known: tuple[str, ...]) -> dict[str
 def _text(path: str, key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise UsageError(path, f"{key} is {value!r}", "give a text in quotes")
+    return value
+
+
+def _flag(path: str, key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(path, f"{key} is {value!r}", "give true or false")
     return value
 
 

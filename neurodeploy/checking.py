@@ -117,7 +117,7 @@ def check(
         raise UsageError("--against", f"is a result for {earlier.get('target')}, not for {chip.name}", advice)
     if budget.needs_data and events is None:
         raise UsageError(budget.path, "bounds what takes a simulation", "name the event file: data = ..., or --input")
-    placement = map_network(network, chip, optimize=budget.optimize)
+    placement = map_network(network, chip, optimize=budget.optimize, share=budget.share)
     misfits = tuple(
         f"{v.population} needs {v.found:,} {v.limit}, {chip.name} allows {v.allowed:,}; {v.advice}"
         for v in placement.violations

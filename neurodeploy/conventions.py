@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass
 
 from neurodeploy.activity import Activity
+from neurodeploy.fans import fan_of
 from neurodeploy.network import Convolution, Network
-from neurodeploy.tiling import Tiling, fan_of
+from neurodeploy.tiling import Tiling
 
 #: Joules of a 32-bit addition and of a multiplication with addition in 45 nm CMOS (Horowitz, ISSCC 2014).
 ACCUMULATE_45NM, MULTIPLY_45NM = 0.9e-12, 4.6e-12

@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurodeploy.dequantize import dequantize
 from neurodeploy.errors import UsageError
 from neurodeploy.export.netx import write_net
 from neurodeploy.export.onnx.writing import write_onnx
+from neurodeploy.export.torchcode import FRAMEWORKS, write_module
 from neurodeploy.files import refuse_existing
 from neurodeploy.graph import Graph
 from neurodeploy.loading import load
@@ -29,6 +31,7 @@ class Particulars:
     round_bias : as in :func:`neurodeploy.export.netx.write_net`.
     form, record : as in :func:`neurodeploy.export.onnx.writing.write_onnx`.
     payload, integers_only : as in :class:`neurodeploy.onnxgraph.Options`.
+    to : framework of a torch module, a key of :data:`neurodeploy.export.torchcode.FRAMEWORKS`.
     """
 
     round_bias: bool | None = None
@@ -36,6 +39,7 @@ class Particulars:
     record: Collection[str] | None = None
     payload: str | None = None
     integers_only: bool | None = None
+    to: str | None = None
 
     def given(self) -> list[str]:
         """Return the names of what is said."""
@@ -57,7 +61,7 @@ def convert(
     Parameters
     ----------
     source : a ``.nir`` or ``.net``.
-    output : a ``.nir``, ``.net`` or ``.onnx``.
+    output : a ``.nir``, ``.net``, ``.onnx``, or a ``.py`` beside which a ``.safetensors`` is written.
     target : quantize a float network to this chip first, without calibration; ``.net`` and ``.onnx`` need it.
     dt, semantics : as in :func:`neurodeploy.loading.load`.
 
@@ -111,6 +115,14 @@ def _onnx(network: Graph | Network, output: Path, force: bool, particulars: Part
     return ()
 
 
+def _module(network: Graph | Network, output: Path, force: bool, particulars: Particulars) -> Notes:
+    if particulars.to is None:
+        raise UsageError(str(output), "is code for a framework", f"say which with --to {' or '.join(FRAMEWORKS)}")
+    graph = network if isinstance(network, Graph) else dequantize(network)
+    weights = write_module(graph, output, particulars.to, force=force)
+    return (f"its weights are in {weights.name}",)
+
+
 def _integers(network: Graph | Network, output: Path) -> Network:
     if isinstance(network, Graph):
         raise UsageError(
@@ -126,6 +138,14 @@ _WRITERS: dict[str, Callable[[Graph | Network, Path, bool, Particulars], Notes]]
     ".nir": _nir,
     ".net": _net,
     ".onnx": _onnx,
+    ".py": _module,
 }
 #: Particular -> the format that asks for it.
-_HOLDER = {"round_bias": ".net", "form": ".onnx", "record": ".onnx", "payload": ".onnx", "integers_only": ".onnx"}
+_HOLDER = {
+    "round_bias": ".net",
+    "form": ".onnx",
+    "record": ".onnx",
+    "payload": ".onnx",
+    "integers_only": ".onnx",
+    "to": ".py",
+}

@@ -127,7 +127,7 @@ def _neuron(population: Population, dt: float, v_leak: Floats | None) -> g.Neuro
     without_leak = 1.0 if lif.spiking else 1 / dt  # NIR's integrator I multiplies its input by dt
     return g.Neuron(
         shape=shape,
-        semantics=Semantics(reset=lif.reset),
+        semantics=_semantics(lif),
         r=np.full(shape, without_leak) if tau_mem is None else tau_mem / dt,
         tau_mem=tau_mem,
         tau_syn=tau_syn,
@@ -136,3 +136,9 @@ def _neuron(population: Population, dt: float, v_leak: Floats | None) -> g.Neuro
         threshold=np.broadcast_to(lif.threshold / population.scale, shape) if lif.spiking else None,
         v_reset=np.zeros(shape) if lif.spiking else None,
     )
+
+
+def _semantics(lif: Lif) -> Semantics:
+    if not lif.bursts:
+        return Semantics(reset="subtract" if lif.reset == "subtract" else "zero")
+    return Semantics(reset="subtract", fire="floor-multi", v_min="none" if lif.lowest is None else "-threshold")

@@ -5,9 +5,10 @@
     E_core    = active e_active + idle e_idle + spikes e_spike + sum over encodings of operations e_operation
     E_network = messages (e_out + e_in) + hops_x e_x + hops_y e_y + crossings e_crossing
     dynamic   = sum over cores E_core + E_network
-    t_core    = the same sum with times, per step;  t_link = messages over the busiest link * t_hop
-    t_step    = max(t_minimum, barrier(tiles) + max(slowest t_core, t_link))
-    latency   = (steps + pipeline fill) t_step
+    t_core    = the same sum with times, of each core in each step
+    t_link    = messages over a link in a step * t_hop
+    t_step    = max(t_minimum, barrier(tiles) + max(slowest t_core, busiest t_link)), in each step
+    latency   = (steps + pipeline fill) mean t_step
     static    = P_static chips latency,   management = P_management latency
 
 Every constant has a low, a nominal and a high value; the bounds of a result are those of its constants taken together,
@@ -18,17 +19,20 @@ to 18 times the energy that these events explain.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from neurodeploy.activity import Activity, CoreActivity
+from neurodeploy.activity import Activity
 from neurodeploy.bounds import Bounds, rounded
 from neurodeploy.conventions import ACCUMULATE_45NM
-from neurodeploy.errors import UsageError
+from neurodeploy.counts import CoreActivity
+from neurodeploy.errors import InputError, UsageError
 from neurodeploy.placement import Placement
 from neurodeploy.targets.chip import Chip
 from neurodeploy.targets.chipfile import Number
 from neurodeploy.targets.chipschema import CLASSES
+from neurodeploy.timing import barrier, link_times, step_times
+from neurodeploy.weighing import bounds_of, core_events, weigh
 
 __all__ = [
     "ACCUMULATE_45NM",
@@ -47,26 +51,23 @@ SCHEMA_VERSION = 1
 #: theirs stayed within as many times what the model explains.
 HOST_BOUND = 18
 
-#: Field of CoreActivity -> the event of a chip file that it counts; idle updates follow from two of them.
-_CORE_EVENTS = {
-    "spikes": "spike",
-    "active_updates": "neuron_active",
-    "dense_operations": "synaptic_operation_dense",
-    "convolution_operations": "synaptic_operation_convolution",
-    "messages_in": "message_in",
-    "messages_out": "message_out",
-}
-
 #: What no number of an estimate contains.
 _LEFT_OUT = (
     "spike input and output between host and chip, which has made public runs up to 25 times slower",
     "embedded processors and host beyond the management line",
-    "steps busier than the mean: a step takes as long as its slowest core does on average",
     "waiting of messages for each other, beyond the load of the busiest link",
     "energy of the steps in which the pipeline fills and drains, except static power",
     "learning",
 )
 _LEFT_OUT_CHIPS = "energy and time of messages between chips, for which no public number exists"
+
+#: Totals that an estimate gives per inference.
+_COUNTS = (
+    *("spikes", "synaptic_operations", "neuron_updates", "active_updates", "messages", "memory_reads"),
+    *("hops_x", "hops_y"),
+)
+#: Fields of CoreActivity, all of them counts.
+CORE_COUNTS = tuple(each.name for each in fields(CoreActivity))
 
 #: Classes of which a result shows one significant digit; others show three.
 _ONE_DIGIT = ("extrapolated", "assumed")
@@ -83,6 +84,7 @@ class PopulationEstimate:
     neuron_updates: float
     active_updates: float
     messages: float
+    memory_reads: float
     dynamic: Bounds
 
 
@@ -95,7 +97,8 @@ class Estimate:
     steps : of one sample; the pipeline takes ``fill_steps`` more.
     counts : events per inference by name.
     dynamic, static, management : energy of events, of leakage, and of embedded processors.
-    latency, step_time : of an inference and of one step.
+    latency, step_time : of an inference, and of one step in the mean.
+    slowest_step : the longest of all steps.
     link_use : share of a step in which the busiest link of the mesh is busy; beyond a half, messages begin to wait.
     energy_45nm_operations_joule : operations times 0.9 pJ, arithmetic only: NOT the energy of this chip.
     constants : the chip's numbers used, by dotted key.
@@ -117,6 +120,7 @@ class Estimate:
     management: Bounds
     latency: Bounds
     step_time: Bounds
+    slowest_step: Bounds
     link_use: Bounds
     energy_45nm_operations_joule: float
     populations: tuple[PopulationEstimate, ...]
@@ -159,6 +163,7 @@ class Estimate:
             "energy_joule": energies,
             "latency_second": self.latency.as_dict(),
             "step_second": self.step_time.as_dict(),
+            "slowest_step_second": self.slowest_step.as_dict(),
             "inferences_per_second": self.throughput.as_dict(),
             "link_use": self.link_use.as_dict(),
             "energy_45nm_operations_joule": self.energy_45nm_operations_joule,
@@ -182,18 +187,23 @@ def estimate(activity: Activity, placement: Placement, chip: Chip) -> Estimate:
 
     Raises
     ------
-    UsageError : the placement is for another chip, or the chip file gives no energies.
+    UsageError : placement or activity are for another chip, or the chip file gives no energies.
+    InputError : a count is negative.
     """
     if not chip.has_costs:
         advice = "add [energy], [time], [barrier] and [power] with their sources to a chip file of your own"
         raise UsageError(chip.name, "has no energies and times, for none are known", advice)
     if placement.chip.name != chip.name:
         raise UsageError(chip.name, f"the placement is for {placement.chip.name}", "map the network to this chip")
+    if activity.pace is not None and activity.pace.target != chip.name:
+        problem = f"the activity was counted on cores of {activity.pace.target}"
+        raise UsageError(chip.name, problem, "count it on this placement")
     per_inference = 1 / max(activity.samples, 1)
-    step = _step_time(activity, placement, chip)
+    _refuse_negative(activity)
+    step, slowest_step = step_times(activity, placement, chip)
     latency = step * float(activity.steps + activity.fill_steps)
     populations = tuple(_population(name, activity, placement, chip) for name in activity.populations)
-    noc = _weigh(_network_events(activity, chip), chip.energy)
+    noc = weigh(_network_events(activity, chip), chip.energy)
     dynamic = sum((part.dynamic for part in populations), noc * per_inference)
     constants = _constants(chip)
     source_class = max((number.source_class for number in constants.values()), key=CLASSES.index)
@@ -207,10 +217,11 @@ def estimate(activity: Activity, placement: Placement, chip: Chip) -> Estimate:
         chips_used=placement.chips_used,
         counts=_counts(activity),
         dynamic=dynamic,
-        static=latency * _bounds(chip.power["static"]) * float(placement.chips_used),
-        management=latency * _bounds(chip.power["management"]),
+        static=latency * bounds_of(chip.power["static"]) * float(placement.chips_used),
+        management=latency * bounds_of(chip.power["management"]),
         latency=latency,
         step_time=step,
+        slowest_step=slowest_step,
         link_use=_link_use(activity, chip, step),
         energy_45nm_operations_joule=operations * ACCUMULATE_45NM,
         populations=populations,
@@ -226,20 +237,6 @@ def _crosses_unpriced(placement: Placement, chip: Chip) -> bool:
     return placement.chips_used > 1 and "chip_crossing" not in chip.energy
 
 
-def core_events(cores: CoreActivity, where: slice = slice(None)) -> dict[str, int]:
-    """Return how often each event of a chip file happened on these cores."""
-    events = {event: int(getattr(cores, name)[where].sum()) for name, event in _CORE_EVENTS.items()}
-    return events | {"neuron_idle": int(cores.neuron_updates[where].sum()) - events["neuron_active"]}
-
-
-def _weigh(events: Mapping[str, float], constants: Mapping[str, Number]) -> Bounds:
-    return sum((_bounds(constants[name]) * float(count) for name, count in events.items()), Bounds())
-
-
-def _bounds(number: Number) -> Bounds:
-    return Bounds(number.low, number.value, number.high)
-
-
 def _network_events(activity: Activity, chip: Chip) -> dict[str, float]:
     """Return hops, changes of the chip where they have a price, and messages from ports, which no core sends."""
     events: dict[str, float] = {f"hop_{axis}": activity.total(f"hops_{axis}") for axis in "xy"}
@@ -248,16 +245,8 @@ def _network_events(activity: Activity, chip: Chip) -> dict[str, float]:
     return events | {"message_out": sum(port.messages for port in activity.ports.values())}
 
 
-def _link_times(activity: Activity, chip: Chip) -> Bounds:
-    """Return the seconds that the busiest link is busy over the whole recording."""
-    x, y = (
-        _bounds(chip.time[f"hop_{a}"]) * float(link) for a, link in (("x", activity.link_x), ("y", activity.link_y))
-    )
-    return x.at_least(y)
-
-
 def _link_use(activity: Activity, chip: Chip, step: Bounds) -> Bounds:
-    busy = _link_times(activity, chip) * (1 / max(activity.samples * activity.steps, 1))
+    busy = link_times(activity, chip) * (1 / max(activity.samples * activity.steps, 1))
     return Bounds(*(getattr(busy, bound) / getattr(step, bound) for bound in ("low", "nominal", "high")))
 
 
@@ -271,30 +260,28 @@ def _population(name: str, activity: Activity, placement: Placement, chip: Chip)
         part.neuron_updates * scale,
         part.active_updates * scale,
         part.messages * scale,
-        _weigh(core_events(activity.cores, placement.cores_of(name)), chip.energy) * scale,
+        part.memory_reads * scale,
+        weigh(core_events(activity.cores, placement.cores_of(name)), chip.energy) * scale,
     )
 
 
 def _counts(activity: Activity) -> dict[str, float]:
     scale = 1 / max(activity.samples, 1)
-    names = ("spikes", "synaptic_operations", "neuron_updates", "active_updates", "messages", "hops_x", "hops_y")
-    counts = {name: activity.total(name) * scale for name in names}
+    counts = {name: activity.total(name) * scale for name in _COUNTS}
     return counts | {"input_spikes": sum(port.spikes for port in activity.ports.values()) * scale}
 
 
-def _step_time(activity: Activity, placement: Placement, chip: Chip) -> Bounds:
-    """Return the mean time of a step: the slowest core or link, and the barrier."""
-    runs = max(activity.samples * activity.steps, 1)
-    slowest = Bounds()
-    for core in range(placement.cores_used):
-        slowest = slowest.at_least(_weigh(core_events(activity.cores, slice(core, core + 1)), chip.time))
-    slowest = slowest.at_least(_link_times(activity, chip))
-    return (barrier(chip, placement.tiles_used) + slowest * (1 / runs)).at_least(_bounds(chip.time["step_minimum"]))
-
-
-def barrier(chip: Chip, tiles: int) -> Bounds:
-    """Return the time of the barrier among so many tiles, interpolated between those the chip file gives."""
-    return Bounds(*(chip.barrier_second(tiles, bound) for bound in ("low", "value", "high")))
+def _refuse_negative(activity: Activity) -> None:
+    """Refuse counts below zero, which no recording gives."""
+    for name in CORE_COUNTS:
+        least = int(getattr(activity.cores, name).min(initial=0))
+        if least < 0:
+            raise InputError(f"activity.cores.{name}", f"holds {least}", "counts are whole numbers of at least 0")
+    tables = {**activity.ports, **activity.populations, **activity.projections}
+    for name, part in tables.items():
+        for key, count in vars(part).items():
+            if count < 0:
+                raise InputError(f"activity of {name}", f"{key} is {count}", "counts are whole numbers of at least 0")
 
 
 def _constants(chip: Chip) -> dict[str, Number]:

@@ -13,12 +13,21 @@ from neurodeploy.errors import Unsupported
 from neurodeploy.graph import Convolution, Delay, Graph, Neuron, Output, Threshold
 from neurodeploy.targets.chip import Chip
 
+#: The choice that every refused reset leaves.
+_NEAREST = "take the nearest one with --approximate-reset and see what it costs"
+
 Rule = Callable[[str, Neuron, Chip], Iterator[tuple[str, str]]]
 
 
+def _bursts(neuron: Neuron, chip: Chip) -> bool:
+    """Return whether the neuron is one that sends several spikes at once and the chip has it."""
+    semantics = neuron.semantics
+    return semantics.fire == "floor-multi" and semantics.reset == "subtract" and "burst" in chip.formats.resets
+
+
 def _fires(name: str, neuron: Neuron, chip: Chip) -> Iterator[tuple[str, str]]:  # noqa: ARG001
-    if neuron.spiking and neuron.semantics.fire == "floor-multi":
-        yield "sends several spikes in one step", "train with at most one spike a step"
+    if neuron.spiking and neuron.semantics.fire == "floor-multi" and not _bursts(neuron, chip):
+        yield "sends several spikes in one step", f"train with at most one spike a step, or {_NEAREST}"
 
 
 def _resets(name: str, neuron: Neuron, chip: Chip) -> Iterator[tuple[str, str]]:  # noqa: ARG001
@@ -27,13 +36,16 @@ def _resets(name: str, neuron: Neuron, chip: Chip) -> Iterator[tuple[str, str]]:
         return
     target = neuron.v_reset
     reset = "zero" if semantics.reset == "value" and (target is None or not np.any(target)) else semantics.reset
-    if reset not in chip.formats.resets:
+    if reset not in chip.formats.resets and not _bursts(neuron, chip):
         what = f"to {np.unique(np.asarray(target))[:3].tolist()}" if reset == "value" else reset
-        yield f"resets by {what!r}, {chip.name} offers {list(chip.formats.resets)}", "train with one of these resets"
+        yield (
+            f"resets by {what!r}, {chip.name} offers {list(chip.formats.resets)}",
+            f"train with one of these resets, or {_NEAREST}",
+        )
     if semantics.reset_when != "same-step":
         yield (
             f"resets in {semantics.reset_when!r}, a chip resets in the step of the spike",
-            "train with reset_delay=False",
+            f"train with reset_delay=False, or {_NEAREST}",
         )
 
 
@@ -41,7 +53,7 @@ def _starts(name: str, neuron: Neuron, chip: Chip) -> Iterator[tuple[str, str]]:
     start = {"zero": None, "v_reset": neuron.v_reset, "v_leak": neuron.v_leak}[neuron.semantics.v_init]
     if start is not None and np.any(start):
         yield f"starts at {neuron.semantics.v_init}, a chip starts at 0", "train with an initial membrane of 0"
-    if neuron.semantics.v_min != "none":
+    if neuron.semantics.v_min != "none" and not _bursts(neuron, chip):
         yield "bounds its membrane from below, which no chip register does", "train without the lower bound"
 
 
@@ -78,9 +90,6 @@ def _unheard(graph: Graph, name: str, node: Neuron) -> None:
 
 
 def _paddable(name: str, node: Convolution) -> None:
-    if node.weight.ndim == 3:
-        advice = "train with Conv2d, kernels of (1, k) and inputs of (channels, 1, length)"
-        raise Unsupported(f"node {name!r}", "is a convolution over one axis, a chip's has two", advice)
     for (before, after), gap in zip(node.padding, node.dilation, strict=True):
         if (after - before) % gap:
             raise Unsupported(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 class FloatPopulation:
     """A population with unit gain: what arrives adds ``weights`` (one array a path) to the membrane, plus ``bias``.
 
+    The arrays of ``weights`` are computed anew whenever one is asked for, so that a network is not held in float64.
     One that is not ``spiking`` answers with its membrane; its threshold is 0 and says nothing.
     """
 
@@ -28,8 +31,33 @@ class FloatPopulation:
     threshold: Floats
     bias: Floats
     paths: tuple[Synapse, ...]
-    weights: tuple[Floats, ...]
+    weights: Sequence[Floats]
     spiking: bool = True
+
+
+class FoldedWeights(Sequence[Floats]):
+    """The weights of each path with the gain of their target and the payload of their source, float64."""
+
+    def __init__(self, paths: Sequence[Synapse], gain: Floats, payloads: Sequence[float], shape: Shape) -> None:
+        self.paths, self.gain, self.payloads, self.shape = paths, gain, payloads, shape
+        for path in paths:
+            require_shared_gain(path, gain, shape)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Floats: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Floats]: ...
+
+    def __getitem__(self, index: int | slice) -> Floats | Sequence[Floats]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        weight = _scaled(self.paths[index], self.gain, self.shape)
+        weight *= self.payloads[index]
+        return weight
 
 
 def fold(graph: Graph, name: str, paths: list[Synapse]) -> FloatPopulation:
@@ -43,16 +71,17 @@ def fold(graph: Graph, name: str, paths: list[Synapse]) -> FloatPopulation:
         gain = gain * step.current_gain * late
     mine = tuple(path for path in paths if path.target == name)
     bias = np.zeros(neuron.shape) + step.leak
-    weights = []
+    payloads = []
     for path in mine:
         source = graph.nodes[path.source]
         payload = source.semantics.spike_scale if isinstance(source, Neuron) else 1.0
-        weights.append(_scaled(path, gain, neuron.shape) * payload)
+        payloads.append(payload)
         if path.node.bias is not None:
             settled = gain if step.beta is None else gain / (1.0 - step.beta)
             bias = bias + settled * _spread(path.node, neuron.shape)
     threshold = np.asarray(0.0 if step.threshold is None else step.threshold, dtype=np.float64)
-    return FloatPopulation(name, neuron.shape, step, threshold, bias, mine, tuple(weights), neuron.spiking)
+    weights = FoldedWeights(mine, gain, payloads, neuron.shape)
+    return FloatPopulation(name, neuron.shape, step, threshold, bias, mine, weights, neuron.spiking)
 
 
 def _spread(node: Linear | Convolution, shape: Shape) -> Floats:
@@ -62,19 +91,27 @@ def _spread(node: Linear | Convolution, shape: Shape) -> Floats:
 
 
 def _scaled(path: Synapse, gain: Floats, shape: Shape) -> Floats:
-    """Return the weights with the gain of their target neuron folded in."""
-    weight = np.asarray(path.node.weight, dtype=np.float64)
+    """Return the weights, an array of their own, with the gain of their target neuron folded in."""
+    weight = np.array(path.node.weight, dtype=np.float64)
     full = np.broadcast_to(gain, shape)
     if isinstance(path.node, Linear):
-        return weight * full.reshape(-1, 1)
-    per_channel = full.reshape(shape[0], -1)
+        weight *= full.reshape(-1, 1)
+    else:
+        weight *= full.reshape(shape[0], -1)[:, 0].reshape(-1, *([1] * (weight.ndim - 1)))
+    return weight
+
+
+def require_shared_gain(path: Synapse, gain: Floats, shape: Shape) -> None:
+    """Raise :class:`Unsupported` where a kernel is shared by neurons whose gains differ."""
+    if isinstance(path.node, Linear):
+        return
+    per_channel = np.broadcast_to(gain, shape).reshape(shape[0], -1)
     if (per_channel != per_channel[:, :1]).any():
         raise Unsupported(
             path.target,
             "its input gain differs within a channel, but the kernel is shared",
             "give r and w_in one value a channel",
         )
-    return weight * per_channel[:, 0].reshape(-1, *([1] * (weight.ndim - 1)))
 
 
 def approximations(populations: list[FloatPopulation]) -> list[str]:

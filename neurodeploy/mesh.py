@@ -6,6 +6,7 @@ site is a core counted over all chips: ``chip * usable_cores + core``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +59,19 @@ def _hilbert_index(order: int, x: int, y: int) -> int:
     return index
 
 
+def links_between(start: Sequence[int], end: Sequence[int]) -> Iterator[tuple[str, Link]]:
+    """Yield the links of the way between two positions (chip, x, y) of one chip: ``x`` or ``y``, and the link."""
+    chip, x, y = start
+    while x != end[1]:
+        step = 1 if end[1] > x else -1
+        yield "x", (chip, x, y, step)
+        x += step
+    while y != end[2]:
+        step = 1 if end[2] > y else -1
+        yield "y", (chip, x, y, step)
+        y += step
+
+
 @dataclass
 class Routes:
     """Sums what messages between cores take: hops, crossings between chips, and the load of every link.
@@ -96,12 +110,6 @@ class Routes:
         return x, y, crossings
 
     def _load(self, messages: int, start: list[int], end: list[int]) -> None:
-        chip, x, y = start
-        for axis, goal, links in ((0, end[1], self.links_x), (1, end[2], self.links_y)):
-            at = (x, y)[axis]
-            step = 1 if goal > at else -1
-            while at != goal:
-                link = (chip, x, y, step)
-                links[link] = links.get(link, 0) + messages
-                at += step
-                x, y = (at, y) if axis == 0 else (x, at)
+        for axis, link in links_between(start, end):
+            links = self.links_x if axis == "x" else self.links_y
+            links[link] = links.get(link, 0) + messages

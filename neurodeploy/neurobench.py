@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import UsageError
+from neurodeploy.fans import fan_of
 from neurodeploy.network import Connection, Convolution, Network, Projection, Sparse, stored_weights
 from neurodeploy.recording import Recording
-from neurodeploy.tiling import Counts, Tiling, fan_of, spatial_axes
+from neurodeploy.tiling import Counts, Tiling, spatial_axes
 
 
 @dataclass(frozen=True)

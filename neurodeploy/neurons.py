@@ -6,7 +6,7 @@ Every model names its state, in ``states``, and says in ``recorded`` which two o
 ======================  ===============================  ==========================================================
 model                   golden step                      counterpart in lava-nc 0.10.0
 ======================  ===============================  ==========================================================
-:class:`Lif`            :mod:`neurodeploy.neuron`        LIF, TernaryLIF; none for subtraction and refractory steps
+:class:`Lif`            :mod:`neurodeploy.neuron`        LIF, TernaryLIF; none for other resets, refractory steps
 :class:`SigmaDelta`     :mod:`neurodeploy.sigma_delta`   Delta, Sigma, SigmaDelta
 :class:`Resonator`      :mod:`neurodeploy.resonator`     RF, RF_IZ
 ======================  ===============================  ==========================================================
@@ -20,17 +20,40 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from neurodeploy.errors import InputError
 from neurodeploy.fixedpoint import REGISTER_MAX, STATE_SHIFT, IntArray
 
-Reset = Literal["zero", "subtract"]
+Reset = Literal["zero", "subtract", "burst"]
 Stage = Literal["delta", "sigma", "sigma-delta"]
 Activation = Literal["unit", "relu"]
 Resonance = Literal["phase", "izhikevich"]
 
 
-def integers(values: npt.ArrayLike, dtype: npt.DTypeLike) -> IntArray:
-    """Return the values as a read-only integer array."""
-    array = np.array(values, dtype=dtype)
+def integers(values: npt.ArrayLike, dtype: npt.DTypeLike, name: str = "values") -> IntArray:
+    """Return the values as a read-only integer array; one that is that already is not copied.
+
+    Raises
+    ------
+    InputError : ``name`` holds NaN, infinity, fractions, anything that is no number, or one that ``dtype`` cannot hold.
+    """
+    if isinstance(values, np.ndarray) and values.dtype == dtype and not values.flags.writeable:
+        return values
+    try:
+        given = np.asarray(values)
+    except ValueError as error:
+        raise InputError(name, f"is no array ({error})", "give rows of equal length") from error
+    if given.dtype.kind not in "iubf":
+        raise InputError(name, f"is of type {given.dtype}", "give whole numbers")
+    if given.dtype.kind == "f":
+        if not np.isfinite(given).all():
+            raise InputError(name, "holds NaN or infinity", "give whole numbers")
+        if (broken := given != np.trunc(given)).any():
+            raise InputError(name, f"holds fractions, such as {given[broken].flat[0]}", "round them as you mean them")
+    limits = np.iinfo(np.dtype(dtype))
+    if given.size and given.dtype != limits.dtype and not (given.min() >= limits.min and given.max() <= limits.max):
+        found = f"is {given.min():,} to {given.max():,}, a register of {limits.bits} bits holds {limits.max:,}"
+        raise InputError(name, found, "scale it into range")
+    array = np.array(given, dtype=dtype)
     array.setflags(write=False)
     return array
 
@@ -56,7 +79,7 @@ class _Model:
     def __post_init__(self) -> None:
         for name in self.parameters:
             if (values := getattr(self, name)) is not None:
-                object.__setattr__(self, name, integers(values, np.int32))
+                object.__setattr__(self, name, integers(values, np.int32, f"{type(self).__name__} {name}"))
 
     @property
     def arrays(self) -> dict[str, IntArray]:
@@ -76,13 +99,20 @@ class Lif(_Model):
         s = (v > 64 threshold) - (v < 64 lower_threshold)        0 in refractory steps, and always where not spiking
         v = 0, or v - 64 (the threshold it crossed)              where s is not 0; `refractory` more steps are frozen
 
+    and for the reset ``burst``, by which a neuron sends as many spikes at once as its membrane holds thresholds::
+
+        s = floor(max(v, 0) / (64 threshold))
+        v = max(v - 64 threshold s, 64 lowest)                   `lowest` only where it is given
+
     Attributes
     ----------
     threshold : mantissa; a neuron fires where ``v > 64 * threshold``. 0..131071.
     current_decay, voltage_decay : 0..4096 per step; 4096 forgets everything, 0 nothing.
     bias, bias_exponent : ``bias * 2^bias_exponent`` is added to ``v`` in every step.
     lower_threshold : where given, the neurons are ternary and send -1 where ``v < 64 * lower_threshold``.
-    reset : the membrane after a spike: 0, or less by the threshold it crossed, once a step however far above it was.
+    reset : the membrane after a spike: 0, or less by the threshold it crossed, once a step however far above it was; or
+        ``burst``, see above.
+    lowest : mantissa; the membrane of a bursting neuron is kept from falling below ``64 * lowest``. None: it is not.
     refractory : steps after a spike in which the membrane keeps its reset value and cannot fire, while u goes on.
     spiking : False for an integrator that never fires; its v is the answer.
     """
@@ -96,8 +126,9 @@ class Lif(_Model):
     reset: Reset = "zero"
     refractory: int = 0
     spiking: bool = True
+    lowest: IntArray | None = None
 
-    parameters = ("threshold", "current_decay", "voltage_decay", "bias", "lower_threshold")
+    parameters = ("threshold", "current_decay", "voltage_decay", "bias", "lower_threshold", "lowest")
     states = ("u", "v", "frozen")
 
     @property
@@ -108,7 +139,12 @@ class Lif(_Model):
     @property
     def graded(self) -> bool:
         """Whether its spikes are other integers than 0 and 1."""
-        return self.lower_threshold is not None
+        return self.lower_threshold is not None or self.bursts
+
+    @property
+    def bursts(self) -> bool:
+        """Whether it sends several spikes in one step, as their number."""
+        return self.reset == "burst"
 
     @property
     def answers_by_state(self) -> bool:

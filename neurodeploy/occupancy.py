@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from neurodeploy.fans import Fan, fan_of
 from neurodeploy.memory import power_of_two, stored
-from neurodeploy.network import Convolution, Network, Population, Projection, Shape
+from neurodeploy.network import Convolution, Network, Population, Projection, Shape, Sparse
 from neurodeploy.targets.chip import Chip
-from neurodeploy.tiling import Counts, Fan, Range, Spans, Tiling, fan_of
+from neurodeploy.tiling import Counts, Order, Range, Spans, Tiling
 
 Use = dict[str, int]
 
@@ -67,14 +68,17 @@ class Occupancy:
 
     Attributes
     ----------
+    orders : flat population -> the order in which its neurons are cut; as they are where none is given.
     tilings : population -> its cut; a population without one counts as not yet placed.
     """
 
     network: Network
     chip: Chip
+    orders: Mapping[str, Order] = field(default_factory=dict)
     tilings: dict[str, Tiling] = field(default_factory=dict)
     _fans: dict[tuple[str, Tiling], Fan] = field(default_factory=dict)
     _running: dict[tuple[str, Tiling], list[list[int]]] = field(default_factory=dict)
+    _ordered: dict[str, Projection] = field(default_factory=dict)
     _groups: dict[str, Counts] = field(default_factory=dict)
 
     def use(self, population: Population, spans: Spans, neurons: int) -> Use:
@@ -88,7 +92,7 @@ class Occupancy:
         for projection in self.network.into(population.name):
             need = stored(
                 self.chip,
-                projection,
+                self._in_order(projection),
                 self.network.by_name[projection.source].shape,
                 population.shape,
                 spans,
@@ -105,6 +109,15 @@ class Occupancy:
         found["targets"] = len({projection.target for projection in self.network.out_of(population.name)})
         pools = {f"{pool.name}_words": sum(words[use] for use in pool.uses) for pool in self.chip.pools}
         return {name: found[name] for name in self.chip.limits} | pools
+
+    def _in_order(self, projection: Projection) -> Projection:
+        """Return a sparse projection with its targets named by their places."""
+        order, connection = self.orders.get(projection.target), projection.connection
+        if order is None or not isinstance(connection, Sparse):
+            return projection
+        if projection.name not in self._ordered:
+            self._ordered[projection.name] = replace(projection, connection=_in_places(connection, order))
+        return self._ordered[projection.name]
 
     def fan(self, projection: Projection, target: Tiling) -> Fan:
         """Return the reach of a projection into a target cut like this."""
@@ -148,6 +161,8 @@ class Occupancy:
         key = (projection.name, target)
         if key not in self._running:
             vectors = self.fan(projection, target).destinations_by_axis(extents)
+            order = self.orders.get(projection.source)
+            vectors = vectors if order is None else [vectors[0][order.neurons]]
             self._running[key] = [[0, *np.cumsum(vector).tolist()] for vector in vectors]
         return self._running[key]
 
@@ -167,13 +182,23 @@ class Occupancy:
         if "neuron_groups" not in self.chip.limits:
             return 0
         if population.name not in self._groups:
-            self._groups[population.name] = _parameter_sets(self.network, population)
+            found, order = _parameter_sets(self.network, population), self.orders.get(population.name)
+            self._groups[population.name] = found if order is None or found.size == 1 else found[order.neurons]
         sets = self._groups[population.name]
         most, limit = int(sets.max()) + 1, self.chip.limits["neuron_groups"]
         if most <= limit:
             return most
         axes = [ranges if sets.shape[i] > 1 else ((0, 1),) for i, ranges in enumerate(spans)]
         return max(len(np.unique(sets[tuple(slice(*span) for span in box)])) for box in _product(axes))
+
+
+def _in_places(connection: Sparse, order: Order) -> Sparse:
+    """Return the connection whose targets are numbered by their places in an order."""
+    rows = order.places[connection.rows]
+    along = np.argsort(rows, kind="stable")
+    counts = np.bincount(rows, minlength=connection.shape[0])
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    return Sparse(indptr, connection.indices[along], connection.data[along], connection.shape)
 
 
 def _largest(ranges: Sequence[Range]) -> int:

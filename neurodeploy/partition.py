@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from neurodeploy.network import Population, Shape
@@ -28,7 +28,7 @@ _ROUNDS = 16
 
 
 def cut_populations(
-    occupancy: Occupancy, kinds: Sequence[Use], ceilings: Mapping[str, int] | None = None
+    occupancy: Occupancy, kinds: Sequence[Use], ceilings: Mapping[str, int] | None = None, *, even: bool = True
 ) -> dict[str, Use]:
     """Fill in ``occupancy.tilings``; return per population the limits that no cut respects, with their least use.
 
@@ -36,13 +36,15 @@ def cut_populations(
     ----------
     kinds : what each kind of core allows; a tile has to fit on one of them.
     ceilings : population -> the most neurons a tile of it may have, fewer than a core could hold.
+    even : cut flat populations into equal ranges; otherwise into full ones and a rest, which leaves others room.
     """
     hopeless: dict[str, Use] = {}
     for _ in range(_ROUNDS):
         changed = False
         for population in reversed(occupancy.network.order):
             ceiling = (ceilings or {}).get(population.name)
-            tiling = _finest_needed(occupancy, population, _Room(kinds, ceiling), hopeless)
+            tiling = _finest_needed(occupancy, population, _Room(kinds, ceiling, even), hopeless)
+            tiling = replace(tiling, order=occupancy.orders.get(population.name))
             known = occupancy.tilings.get(population.name)
             if known is None or (tiling != known and tiling.count >= known.count):
                 occupancy.tilings[population.name], changed = tiling, True
@@ -62,10 +64,11 @@ class _Room:
 
     kinds: Sequence[Use]
     ceiling: int | None
+    even: bool = True
 
     def without(self, ignored: Collection[str]) -> _Room:
         kinds = [{name: most for name, most in allowed.items() if name not in ignored} for allowed in self.kinds]
-        return _Room(kinds, self.ceiling)
+        return replace(self, kinds=kinds)
 
     def neurons(self, otherwise: int) -> int:
         most = max(allowed.get("neurons", otherwise) for allowed in self.kinds)
@@ -116,18 +119,20 @@ def _cut(occupancy: Occupancy, population: Population, room: _Room) -> Tiling | 
         slots = room.kinds[0].get("out_slots")
         return tiling.count + (occupancy.slots_for(population, tiling) / slots if slots else 0.0)
 
-    tilings = RANGES if len(extents) == 1 else TILINGS
+    tilings = TILINGS if len(extents) > 1 else RANGES if room.even else FULL_RANGES
     return tilings[occupancy.chip.tiling](extents, fits, cost)
 
 
-def _cut_range(extents: Shape, fits: Fits, _cost: Cost) -> Tiling | None:
+def _cut_range(extents: Shape, fits: Fits, cost: Cost) -> Tiling | None:
     """Return the fewest equal ranges that fit."""
-    (size,) = extents
-    largest = _last(range(1, size + 1), lambda neurons: fits((neurons,)))
-    if largest is None:
-        return None
-    cores = -(-size // largest)
-    return Tiling((size,), (-(-size // cores),))
+    full = _fill_ranges(extents, fits, cost)
+    return full and Tiling(extents, (-(-extents[0] // full.count),))
+
+
+def _fill_ranges(extents: Shape, fits: Fits, _cost: Cost) -> Tiling | None:
+    """Return ranges as long as fit, and the rest."""
+    largest = _last(range(1, extents[0] + 1), lambda neurons: fits((neurons,)))
+    return None if largest is None else Tiling(extents, (largest,))
 
 
 def _columns(extents: Shape, fits: Fits, _cost: Cost) -> Tiling | None:
@@ -165,8 +170,9 @@ Cut = Callable[[Shape, Fits, Cost], Tiling | None]
 #: Name in a chip file -> how it cuts (C, H, W) into tiles that fit.
 TILINGS: dict[str, Cut] = {"columns": _columns, "cheapest": _cheapest, "whole": _whole}
 
-#: Name in a chip file -> how it cuts the neurons of a flat population.
+#: Name in a chip file -> how it cuts the neurons of a flat population into equal ranges, or into full ones and a rest.
 RANGES: dict[str, Cut] = {"columns": _cut_range, "cheapest": _cut_range, "whole": _whole}
+FULL_RANGES: dict[str, Cut] = {"columns": _fill_ranges, "cheapest": _fill_ranges, "whole": _whole}
 
 
 def _fits_width(fits: Fits, depth: int, height: int, width: int) -> bool:

@@ -63,6 +63,7 @@ class Options:
     dt, semantics : for a .nir that does not say; ``dt`` also for a checkpoint.
     factory : ``module:function`` that builds your own module, whose weights the source holds.
     framework : what wrote the checkpoint, a key of ``DOORS`` in :mod:`neurodeploy.export.door`.
+    approximate_reset : as in :func:`neurodeploy.quantization.quantize`.
     """
 
     calibration: str | Path | None = None
@@ -74,6 +75,7 @@ class Options:
     semantics: str | None = None
     factory: str | None = None
     framework: str | None = None
+    approximate_reset: bool = False
 
     def __post_init__(self) -> None:
         if self.lava not in get_args(Lava):
@@ -98,6 +100,7 @@ def deploy(
     semantics: str | None = None,
     factory: str | None = None,
     framework: str | None = None,
+    approximate_reset: bool = False,
     progress: Progress | None = None,
 ) -> Deployment:
     """Take ``source`` to ``chip`` and write what came out, with a report, into ``directory``.
@@ -107,7 +110,7 @@ def deploy(
     source : a checkpoint (.safetensors, .pt) or a .nir file, float or quantized for this chip.
     chip : a chip's name, or the path of its .toml.
     data : event file (.npz) on which everything is measured; with labels, accuracy as well.
-    calibration, ..., framework : see :class:`Options`.
+    calibration, ..., approximate_reset : see :class:`Options`.
     progress : called with each step's name, of :data:`STEPS`, when it begins.
 
     Raises
@@ -118,7 +121,9 @@ def deploy(
     NotEqual : two executions differ, or the exported network and the trained model.
     BackendMissing : Lava is required and missing.
     """
-    options = Options(calibration, samples, parity_samples, lava, force, dt, semantics, factory, framework)
+    options = Options(
+        calibration, samples, parity_samples, lava, force, dt, semantics, factory, framework, approximate_reset
+    )
     return _deploy(Path(source), load_chip(chip), Path(data), Path(directory), options, _Clock(progress))
 
 
@@ -147,7 +152,7 @@ def _find(source: Source, chip: Chip, data: Events, options: Options, clock: _Cl
     """Take every step from the opened source to the estimate."""
     with clock("quantize"):
         chosen = None if source.network else _calibration(options.calibration, data)
-        network = _integers(source, chip, chosen)
+        network = _integers(source, chip, chosen, options)
     with clock("map"):
         placement = map_network(network, chip)
         require_fit(placement)
@@ -171,11 +176,11 @@ def _calibration(path: str | Path | None, data: Events) -> tuple[Events, str]:
     return data.first(half), f"the first {half} of the {data.samples} data samples, which are measured as well"
 
 
-def _integers(source: Source, chip: Chip, calibration: tuple[Events, str] | None) -> Network:
+def _integers(source: Source, chip: Chip, calibration: tuple[Events, str] | None, options: Options) -> Network:
     network = source.network
     if network is None:
         assert calibration is not None
-        return quantize(source.graph, chip, calibration[0].spikes)
+        return quantize(source.graph, chip, calibration[0].spikes, approximate_reset=options.approximate_reset)
     if network.target not in ("", chip.name):
         advice = f"give the float network, or --target {network.target}"
         raise UsageError(str(source.path), f"is quantized for {network.target}, not for {chip.name}", advice)

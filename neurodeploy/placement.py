@@ -11,23 +11,25 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.fans import Fan, fan_of
+from neurodeploy.knobs import Knob
 from neurodeploy.mesh import Routes, site_positions
 from neurodeploy.network import Network, Projection
 from neurodeploy.targets.chip import Chip
-from neurodeploy.tiling import Box, Counts, Fan, Tiling, fan_of
+from neurodeploy.tiling import Box, Counts, Tiling
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Core:
-    """A core in use.
+    """A core in use, with a tile it holds; one that holds tiles of several populations has an entry for each.
 
     Attributes
     ----------
     chip, core : which chip, and which core of it, both from 0.
     box : per axis the cells [start, stop) it holds, of (C, H, W) or of the flattened population.
-    use : limit -> (used, allowed); allowed is after the margin.
+    use : limit -> (used, allowed), of all the core's tiles together; allowed is after the margin.
     """
 
     chip: int
@@ -55,13 +57,23 @@ class PopulationUse:
 
 @dataclass(frozen=True)
 class Violation:
-    """A limit that cannot be kept: by whom, how much was found and allowed, and what would help."""
+    """A limit that cannot be kept: by whom, how much was found and allowed, and what would help.
+
+    Attributes
+    ----------
+    knobs : the changes named in ``advice`` that were tried out, with the cores each leaves.
+    """
 
     population: str
     limit: str
     found: int
     allowed: int
     advice: str
+    knobs: tuple[Knob, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the violation as JSON values."""
+        return {**vars(self), "knobs": [vars(knob) for knob in self.knobs]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +87,7 @@ class Placement:
     first_core : population -> index of its first core in ``cores``.
     cores : the cores in use, population by population; ``chip`` and ``core`` of each say where it is.
     violations : limits that cannot be kept; empty where the network fits.
+    share : whether cores may hold tiles of several populations.
     """
 
     network: Network
@@ -85,16 +98,28 @@ class Placement:
     first_core: Mapping[str, int]
     cores: tuple[Core, ...]
     violations: tuple[Violation, ...]
+    share: bool = False
 
     @property
     def fits(self) -> bool:
         """Whether every limit is kept."""
         return not self.violations
 
+    @cached_property
+    def sites(self) -> tuple[tuple[int, int], ...]:
+        """The cores that hold neurons, each (chip, core) once, in the order in which ``cores`` first names them."""
+        return tuple(dict.fromkeys((core.chip, core.core) for core in self.cores))
+
+    @cached_property
+    def site_of(self) -> Counts:
+        """Index into :attr:`sites` of each entry of ``cores``, int64."""
+        index = {site: place for place, site in enumerate(self.sites)}
+        return np.array([index[core.chip, core.core] for core in self.cores], dtype=np.int64)
+
     @property
     def cores_used(self) -> int:
-        """The number of cores that hold neurons."""
-        return len(self.cores)
+        """The number of cores that hold neurons; one that holds tiles of several populations counts once."""
+        return len(self.sites)
 
     @property
     def chips_used(self) -> int:
@@ -148,6 +173,11 @@ class Placement:
         tiles = Counter(chip for chip, _, _ in {tuple(place) for place in self.positions.tolist()})
         return max(tiles.values(), default=0)
 
+    def _named(self, core: Core) -> dict[str, Any]:
+        """Return the neurons of a tile where its box, a range of places in an order, does not say them."""
+        tiling = self.tilings[core.population]
+        return {} if tiling.order is None else {"neurons": tiling.cells(core.box).tolist()}
+
     def as_dict(self, *, cores: bool = False) -> dict[str, Any]:
         """Return the placement as JSON values; with ``cores``, core by core as well."""
         document: dict[str, Any] = {
@@ -156,6 +186,7 @@ class Placement:
             "fits": self.fits,
             "margin": self.margin,
             "optimize": self.optimize,
+            "share": self.share,
             "cores_used": self.cores_used,
             "chips_used": self.chips_used,
             "cores_allowed": self.chip.cores_max,
@@ -169,7 +200,7 @@ class Placement:
                 }
                 for p in self.populations
             ],
-            "violations": [vars(violation) for violation in self.violations],
+            "violations": [violation.as_dict() for violation in self.violations],
         }
         if cores:
             document["cores"] = [
@@ -179,6 +210,7 @@ class Placement:
                     "population": core.population,
                     "box": [list(span) for span in core.box],
                     "use": {name: list(pair) for name, pair in core.use.items()},
+                    **self._named(core),
                 }
                 for core in self.cores
             ]

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neurodeploy import network as net
+from neurodeploy.approximation import approximated
 from neurodeploy.audit import Values, account
 from neurodeploy.calibration import Peaks, Spikes, calibrate
 from neurodeploy.connections import connection
@@ -25,7 +27,8 @@ from neurodeploy.graph import Graph, Input, Neuron
 from neurodeploy.membrane import FloatPopulation, approximations, fold
 from neurodeploy.neurons import Lif
 from neurodeploy.passes.lower import lower
-from neurodeploy.scaling import Floats, Scaling, choose_scaling, round_bias, round_decay, round_threshold, round_weights
+from neurodeploy.passes.two_axes import two_axes
+from neurodeploy.scaling import Scaling, choose_scaling, round_bias, round_decay, round_threshold, round_weights
 from neurodeploy.targets.chip import Chip, Formats
 from neurodeploy.wiring import Synapse, delay, latencies, synapses
 
@@ -44,24 +47,39 @@ class Quantization:
     peaks: Mapping[str, Peaks]
 
 
-def quantize(graph: Graph, chip: Chip, calibration: Calibration | None = None) -> net.Network:
+def quantize(
+    graph: Graph, chip: Chip, calibration: Calibration | None = None, *, approximate_reset: bool = False
+) -> net.Network:
     """Return the integer network of ``graph`` in the number formats of ``chip``.
 
     Parameters
     ----------
     calibration : spikes of real samples as :func:`neurodeploy.simulation.simulate` takes them; without them no register
         is checked against its range.
+    approximate_reset : give neurons whose reset the chip lacks the nearest one it has, instead of refusing them; what
+        that changes is measured on the calibration samples and told in the notes.
 
     Raises
     ------
     Unsupported : the chip cannot express a node; the message names it and the choices.
     """
-    return quantization(graph, chip, calibration).network
+    return quantization(graph, chip, calibration, approximate_reset=approximate_reset).network
 
 
-def quantization(graph: Graph, chip: Chip, calibration: Calibration | None = None) -> Quantization:
+def quantization(
+    graph: Graph, chip: Chip, calibration: Calibration | None = None, *, approximate_reset: bool = False
+) -> Quantization:
     """Return the integer network together with every value's error and the peaks seen in calibration."""
-    lowered = lower(graph)
+    if not approximate_reset:
+        return _quantization(graph, chip, calibration)
+    graph, changes = approximated(graph, chip, calibration)
+    result = _quantization(graph, chip, calibration)
+    provenance = {**result.network.provenance, "approximation": [change.as_dict() for change in changes]}
+    return replace(result, network=replace(result.network, provenance=provenance))
+
+
+def _quantization(graph: Graph, chip: Chip, calibration: Calibration | None) -> Quantization:
+    lowered = two_axes(lower(graph))
     paths = synapses(lowered)
     require_expressible(lowered, chip)
     populations = [fold(lowered, name, paths) for name in lowered.order() if name in set(lowered.of_type(Neuron))]
@@ -100,8 +118,8 @@ def _build(graph: Graph, chip: Chip, populations: list[FloatPopulation], headroo
         )
         neuron, own = _neuron(population, scaling, formats)
         made.append(net.Population(population.name, population.shape, neuron, late[population.name], scaling.scale))
-        for path, weight in zip(population.paths, population.weights, strict=True):
-            projection, before_after = _projection(path, weight, scaling, formats, late)
+        for place, path in enumerate(population.paths):
+            projection, before_after = _projection(population, place, path, scaling, formats, late)
             projections.append(projection)
             own.append(before_after)
         values += own
@@ -120,7 +138,10 @@ def _build(graph: Graph, chip: Chip, populations: list[FloatPopulation], headroo
 
 def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> tuple[Lif, list[Values]]:
     step, scale = population.step, scaling.scale
-    threshold = round_threshold(population.threshold, scale, strict=step.semantics.fire == ">")
+    threshold = round_threshold(population.threshold, scale, strict=step.semantics.fire != ">=")
+    bursts = population.spiking and step.semantics.fire == "floor-multi"
+    if bursts:
+        threshold = np.maximum(threshold, 1)  # one of 0 fits into any membrane without end
     kept_current = np.zeros(()) if step.beta is None else step.beta
     current_decay, voltage_decay = round_decay(kept_current, formats), round_decay(step.alpha, formats)
     bias, exponent = round_bias(population.bias, scale, formats)
@@ -130,8 +151,13 @@ def _neuron(population: FloatPopulation, scaling: Scaling, formats: Formats) -> 
         voltage_decay=_compact(voltage_decay),
         bias=_compact(bias),
         bias_exponent=exponent,
-        reset="subtract" if population.spiking and step.semantics.reset == "subtract" else "zero",
+        reset="burst"
+        if bursts
+        else "subtract"
+        if population.spiking and step.semantics.reset == "subtract"
+        else "zero",
         spiking=population.spiking,
+        lowest=-_compact(threshold) if bursts and step.v_floor is not None else None,
     )
     name = population.name
     return neuron, [
@@ -163,9 +189,14 @@ def _compact(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _projection(
-    path: Synapse, weight: Floats, scaling: Scaling, formats: Formats, late: Mapping[str, int]
+    population: FloatPopulation,
+    place: int,
+    path: Synapse,
+    scaling: Scaling,
+    formats: Formats,
+    late: Mapping[str, int],
 ) -> tuple[net.Projection, Values]:
-    integer = round_weights(weight, scaling.weight_scale, formats)
+    integer = round_weights(population.weights[place], scaling.weight_scale, formats)
     projection = net.Projection(
         name=path.name,
         source=path.source,
@@ -175,7 +206,11 @@ def _projection(
         delay=delay(path, late, formats.delay_maximum),
         weight_bits=formats.weight_bits,
     )
-    return projection, Values(path.target, f"weight {path.name}", weight, integer, integer / scaling.weight_scale)
+    stored = net.stored_weights(projection.connection)
+    kept = stored if stored.shape == integer.shape else integer  # a kernel may have been padded
+    before = partial(population.weights.__getitem__, place)
+    after = partial(np.divide, kept, scaling.weight_scale)
+    return projection, Values(path.target, f"weight {path.name}", before, kept, after)
 
 
 def _with_peaks(provenance: Mapping[str, Any], peaks: Mapping[str, Peaks]) -> dict[str, Any]:

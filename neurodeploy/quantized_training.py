@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.events import EventInput
 from neurodeploy.files import replacing
@@ -16,7 +18,7 @@ from neurodeploy.graph import Graph
 from neurodeploy.netfile import write_network
 from neurodeploy.npz import Events
 from neurodeploy.quantization import quantization
-from neurodeploy.simulation import simulate
+from neurodeploy.simulation import ports, simulate
 from neurodeploy.targets.chip import Chip
 
 if TYPE_CHECKING:
@@ -53,18 +55,23 @@ class QuantizedTraining:
         return {**asdict(self), "files": {name: str(path) for name, path in self.files.items()}}
 
 
-def samples_of(events: Events) -> Samples:
-    """Return labelled events of one port as training samples; raise :class:`UsageError` where they are not."""
+def samples_of(events: Events, graph: Graph) -> Samples:
+    """Return labelled events for the port of ``graph`` as training samples.
+
+    Raises
+    ------
+    UsageError : they have no labels, or are for several ports.
+    """
     from neurodeploy.models.spikes import Samples
 
     if events.labels is None:
         raise UsageError(events.path, "holds no labels", "give an .npz with the keys spikes and labels")
-    if len(events.spikes) != 1:
-        raise UsageError(events.path, f"holds {len(events.spikes)} inputs", "fine-tuning knows networks of one input")
+    if len(events.spikes) != 1 or len(graph.inputs) != 1:
+        found = f"holds {len(events.spikes)} inputs for the {len(graph.inputs)} of the network"
+        raise UsageError(events.path, found, "fine-tuning knows networks of one input")
     (spikes,) = events.spikes.values()
-    if isinstance(spikes, EventInput):
-        raise UsageError(events.path, "lists events", "training takes an array: spikes [samples, steps, *shape]")
-    return Samples(spikes, events.labels)
+    (shape,) = ports(graph).values()
+    return Samples(spikes.dense(shape).astype(np.uint8) if isinstance(spikes, EventInput) else spikes, events.labels)
 
 
 def train_quantized(

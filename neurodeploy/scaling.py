@@ -30,6 +30,8 @@ SignMode = Literal["mixed", "excitatory", "inhibitory"]
 
 #: The scale is tried at the one that just holds the largest weight and at these multiples, which clip the largest few.
 _CLIP_RATIOS = np.linspace(1.0, 2.0, 21)
+#: Weights of one projection on which that scale is chosen, at most; and those that are rounded at a time.
+_SAMPLE, _BLOCK = 1 << 20, 1 << 20
 #: The exponent is raised until the smallest threshold has this many units: a rounding error of at most 0.1 %.
 _THRESHOLD_UNITS = 512
 
@@ -65,8 +67,23 @@ def grid(mode: SignMode, formats: Formats) -> tuple[int, int, int]:
 
 def round_weights(weight: Floats, weight_scale: float, formats: Formats) -> Ints:
     """Return the nearest weights of the chip's format, half to even, clipped at its ends."""
-    low, high, step = grid(sign_mode(weight), formats)
-    return (np.rint(np.clip(weight * weight_scale, low, high) / step) * step).astype(np.int64)
+    limits = grid(sign_mode(weight), formats)
+    rounded = np.empty(weight.shape, dtype=np.int64 if weight.size < _BLOCK else np.int32)
+    rows = max(1, _BLOCK * len(weight) // max(weight.size, 1))
+    for start in range(0, len(weight), rows):
+        rounded[start : start + rows] = _on_grid(weight[start : start + rows], weight_scale, limits)
+    rounded.setflags(write=False)
+    return rounded
+
+
+def _on_grid(weight: Floats, weight_scale: float, limits: tuple[int, int, int]) -> Floats:
+    low, high, step = limits
+    scaled = weight * weight_scale
+    np.clip(scaled, low, high, out=scaled)
+    scaled /= step
+    np.rint(scaled, out=scaled)
+    scaled *= step
+    return scaled
 
 
 def choose_scaling(
@@ -80,7 +97,8 @@ def choose_scaling(
     """
     fitting = _fitting_scale(weights, formats)
     candidates = [fitting * ratio for ratio in _CLIP_RATIOS] if weights else [1.0]
-    weight_scale = min(candidates, key=lambda scale: _squared_error(weights, scale, formats))
+    drawn = [(_drawn(weight), grid(sign_mode(weight), formats)) for weight in weights]
+    weight_scale = min(candidates, key=lambda scale: _squared_error(drawn, scale))
     exponent = 0
     while (
         smallest_threshold * weight_scale * 2.0**exponent < _THRESHOLD_UNITS
@@ -106,8 +124,15 @@ def _fitting_scale(weights: Sequence[Floats], formats: Formats) -> float:
     return min(limits, default=1.0)
 
 
-def _squared_error(weights: Sequence[Floats], scale: float, formats: Formats) -> float:
-    return sum(float(np.square(round_weights(w, scale, formats) / scale - w).sum()) for w in weights)
+def _drawn(weight: Floats) -> Floats:
+    """Return the weights, or of very many an even sample: it decides how far to clip as well as all of them."""
+    step = -(-weight.size // _SAMPLE)
+    # A step that shares no factor with a power of two visits every column of the usual matrices.
+    return weight if step == 1 else weight.reshape(-1)[:: step | 1]
+
+
+def _squared_error(weights: Sequence[tuple[Floats, tuple[int, int, int]]], scale: float) -> float:
+    return sum(float(np.square(_on_grid(w, scale, limits) / scale - w).sum()) for w, limits in weights)
 
 
 def round_threshold(threshold: Floats, scale: float, *, strict: bool) -> Ints:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.files import require_file
 from neurodeploy.graph import Graph
 from neurodeploy.network import Network
 
+if TYPE_CHECKING:
+    from neurodeploy.export.live import LiveNetwork
+
 Kind = Literal["checkpoint", "float network", "quantized network"]
+
+_EXACT_VALUES = "the source is quantized: float figures are those of its integers' exact values, not of a trained model"
 
 #: Suffixes of network files.
 _NETWORKS = (".nir", ".net")
@@ -74,12 +79,33 @@ def open_source(
         found = f"has the suffix {path.suffix or 'none'!r}"
         raise InputError(str(path), found, f"give a .nir or .net file, or a checkpoint ({', '.join(_CHECKPOINTS)})")
     from neurodeploy.export.door import Request, open_model
+    from neurodeploy.export.live import LiveNetwork
     from neurodeploy.nir_export import export_model
+    from neurodeploy.targets.lava.environment import packages
 
-    model = open_model(Request(path, factory, samples=samples, dt=dt), framework)
+    model = open_model(Request(path, factory, samples=samples, dt=dt, packages=packages()), framework)
+    if isinstance(model, LiveNetwork):
+        return _integers(path, net, model, samples)
     exported = export_model(model, net, samples=samples, force=True)
     proof = {"cells": exported.proof.cells, "equal": exported.proof.equal, "ties": exported.proof.ties}
     return Source(path, "checkpoint", exported.graph, proof=proof, notes=exported.notes)
+
+
+def _integers(path: Path, net: Path, model: LiveNetwork, samples: Path) -> Source:
+    """Return the source of a checkpoint that holds a chip's integers; its float network is their exact values."""
+    from neurodeploy.dequantize import dequantize
+    from neurodeploy.network_export import export_network
+
+    exported = export_network(model, net, samples=samples, force=True)
+    proof = {"cells": exported.proof.cells, "equal": exported.proof.equal, "ties": 0}
+    return Source(
+        path,
+        "quantized network",
+        dequantize(exported.network),
+        network=exported.network,
+        proof=proof,
+        notes=(*exported.notes, _EXACT_VALUES),
+    )
 
 
 def _open_nir(path: Path, net: Path, dt: float | None, semantics: str | None) -> Source:
@@ -93,5 +119,4 @@ def _open_nir(path: Path, net: Path, dt: float | None, semantics: str | None) ->
         return Source(path, "float network", loaded, notes=loaded.notes)
     graph = dequantize(loaded)
     write_graph(graph, net, force=True)
-    note = "the source is quantized: float figures are those of its integers' exact values, not of a trained model"
-    return Source(path, "quantized network", graph, network=loaded, notes=(note,))
+    return Source(path, "quantized network", graph, network=loaded, notes=(_EXACT_VALUES,))

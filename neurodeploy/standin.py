@@ -24,7 +24,13 @@ def beyond_nir(population: Population) -> str:
         return f"is a {type(neuron).__name__}"
     if neuron.lower_threshold is not None:
         return "is ternary"
+    if neuron.lowest is not None and not _mirrored(neuron):
+        return "has a lower bound of its membrane other than minus the threshold"
     return "is refractory" if neuron.refractory else ""
+
+
+def _mirrored(neuron: Lif) -> bool:
+    return neuron.lowest is not None and bool(np.all(neuron.lowest == -neuron.threshold))
 
 
 def stand_ins(network: Network) -> tuple[Network, tuple[str, ...]]:
@@ -43,7 +49,8 @@ def stand_ins(network: Network) -> tuple[Network, tuple[str, ...]]:
 
 
 def _plain(neuron: Lif) -> Lif:
-    return replace(neuron, lower_threshold=None, refractory=0)
+    lowest = neuron.lowest if _mirrored(neuron) else None
+    return replace(neuron, lower_threshold=None, refractory=0, lowest=lowest)
 
 
 def _decoded(neuron: SigmaDelta) -> Lif:

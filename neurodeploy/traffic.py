@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from neurodeploy.fans import ConvolutionFan, fan_of
 from neurodeploy.network import Network, Projection
-from neurodeploy.tiling import ConvolutionFan, Counts, Tiling, fan_of
+from neurodeploy.tiling import Counts, Tiling
 
 #: Compressed sparse rows, float64 [source cores, target cores].
 Matrix = Any
@@ -35,7 +36,14 @@ def projection_traffic(network: Network, projection: Projection, source: Tiling,
 def expected_traffic(
     network: Network, tilings: Mapping[str, Tiling], rates: Mapping[str, float] | None = None
 ) -> Matrix:
-    """Return the messages between all cores both ways, symmetric, float64 [cores, cores], cores by population.
+    """Return the messages between all cores both ways, symmetric, float64 [cores, cores], cores by population."""
+    return both_ways(directed_traffic(network, tilings, rates))
+
+
+def directed_traffic(
+    network: Network, tilings: Mapping[str, Tiling], rates: Mapping[str, float] | None = None
+) -> Matrix:
+    """Return the messages from each core to each other one, float64 [cores, cores], cores by population.
 
     Parameters
     ----------
@@ -51,11 +59,27 @@ def expected_traffic(
         columns.append(found.col.astype(np.int64) + first[projection.target])
         values.append(found.data * (rates or {}).get(projection.source, 1.0))
     ends: tuple[Counts, Counts] = (np.concatenate(rows), np.concatenate(columns))
-    directed = sparse.coo_array((np.concatenate(values), ends), shape=(count, count)).tocsr()
+    return sparse.coo_array((np.concatenate(values), ends), shape=(count, count)).tocsr()
+
+
+def both_ways(directed: Matrix) -> Matrix:
+    """Return what each two cores send each other in both directions together, symmetric, nothing to themselves."""
     both = (directed + directed.T).tocsr()
     both.setdiag(0.0)
     both.eliminate_zeros()
     return both
+
+
+def merged(traffic: Matrix, core_of: Counts) -> Matrix:
+    """Return the traffic between cores that hold tiles, of traffic between the tiles.
+
+    Parameters
+    ----------
+    core_of : core of each tile, int64 [tiles], numbered from 0.
+    """
+    tiles = len(core_of)
+    holds = sparse.csr_array((np.ones(tiles), (np.arange(tiles), core_of)), shape=(tiles, int(core_of.max()) + 1))
+    return (holds.T @ traffic @ holds).tocsr()
 
 
 def _matrices(network: Network, tilings: Mapping[str, Tiling]) -> Iterator[tuple[Projection, Matrix]]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from neurodeploy.advice import Excess, advise
+from neurodeploy.knobs import for_fewer_cores
 from neurodeploy.matching import Shortage
 from neurodeploy.network import Network
 from neurodeploy.neurons import Lif
-from neurodeploy.occupancy import Occupancy, Use, allowed_by_kind, allowed_use
-from neurodeploy.partition import cut_populations
+from neurodeploy.occupancy import Occupancy, Use, allowed_use
 from neurodeploy.placement import Core, Violation
 from neurodeploy.targets.chip import Chip
 from neurodeploy.tiling import Tiling
@@ -30,7 +29,8 @@ def find_violations(
     """
     network, chip = occupancy.network, occupancy.chip
     tilings = {population.name: occupancy.tilings[population.name] for population in network.order}
-    on_board = tuple(_chip_violations(network, chip, tilings, margin))
+    used = len({(core.chip, core.core) for core in cores})
+    on_board = tuple(_chip_violations(network, chip, tilings, margin, used))
     return (
         *_core_violations(occupancy, cores, hopeless),
         *_delay_violations(network, chip),
@@ -92,27 +92,13 @@ def _delay_violations(network: Network, chip: Chip) -> list[Violation]:
     ]
 
 
-def _chip_violations(network: Network, chip: Chip, tilings: Mapping[str, Tiling], margin: float) -> list[Violation]:
+def _chip_violations(
+    network: Network, chip: Chip, tilings: Mapping[str, Tiling], margin: float, cores: int
+) -> list[Violation]:
     """Return the violation of needing more cores than the largest board has."""
-    cores = sum(tiling.count for tiling in tilings.values())
     if cores <= chip.cores_max:
         return []
     largest = max(tilings, key=lambda name: tilings[name].count)
-    knobs = [
-        f"a board of {-(-cores // chip.usable_cores)} chips (chips_max in a chip file of your own)",
-        _fewer_bits(network, chip, margin, cores),
-        f"fewer channels or a stride of 2 in {largest}, which takes {tilings[largest].count:,} cores",
-    ]
-    return [Violation(largest, "cores", cores, chip.cores_max, ", or ".join(knob for knob in knobs if knob))]
-
-
-def _fewer_bits(network: Network, chip: Chip, margin: float, cores: int) -> str:
-    """Say how many cores weights of half the widest width would take, where that is fewer."""
-    bits = max(chip.weight_bits) // 2
-    if all(projection.weight_bits <= bits for projection in network.projections):
-        return ""
-    thin = tuple(replace(p, weight_bits=min(p.weight_bits, bits)) for p in network.projections)
-    occupancy = Occupancy(replace(network, projections=thin), chip)
-    cut_populations(occupancy, allowed_by_kind(chip, margin))
-    fewer = sum(tiling.count for tiling in occupancy.tilings.values())
-    return f"weights of {bits} bits, with which it takes {fewer:,} cores" if fewer < cores else ""
+    knobs = for_fewer_cores(network, chip, margin, cores, largest)
+    advice = ", or ".join(knob.text for knob in knobs)
+    return [Violation(largest, "cores", cores, chip.cores_max, advice, knobs)]

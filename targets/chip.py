@@ -38,6 +38,7 @@ class Chip:
     usable_cores : cores per chip that a network may take.
     chips_max : chips on the largest board meant.
     limits : name of a per-core limit -> its number; a limit the chip does not have is absent.
+    populations : populations that one core may hold tiles of; 1 where the file does not say.
     margin : share of axon and memory limits left free by default, for what the vendor's compiler counts besides.
     word_bits, neuron_words : bits of a memory word, and words per neuron.
     differing : the kinds of cores, in the order of the cores; empty where all are alike.
@@ -75,6 +76,7 @@ class Chip:
     power: Mapping[str, Number]
     numbers: Mapping[str, Number]
     uncertainty: str = ""
+    populations: int = 1
 
     @cached_property
     def cores_max(self) -> int:
@@ -150,9 +152,11 @@ def load_chip(name_or_path: str | Path) -> Chip:
 def _build(path: Path) -> Chip:
     sections = read_chip_file(path)
     chip, limits, encoding = sections["chip"], dict(sections["limits"]), sections["encoding"]
-    margin = limits.pop("margin")
+    margin, populations = limits.pop("margin"), limits.pop("populations", None)
     if not margin.value < 1:
         raise InputError(str(path), f"limits.margin is {margin.value}", "a share of at least 0 and below 1")
+    if populations is not None and int(populations) < 1:
+        raise InputError(str(path), "limits.populations is 0", "a core holds one population at least; or leave it out")
     if int(chip["usable_cores"]) > int(chip["tiles_x"]) * int(chip["tiles_y"]) * int(chip["cores_per_tile"]):
         raise InputError(str(path), "chip.usable_cores exceeds the cores of the mesh", "lower it, or widen the mesh")
     pools = tuple(Pool(name, int(pool["words"]), pool["uses"]) for name, pool in _family(sections, "pools.").items())
@@ -185,6 +189,7 @@ def _build(path: Path) -> Chip:
             if isinstance(value, Number)
         },
         uncertainty=sections[""].get("uncertainty", ""),
+        populations=1 if populations is None else int(populations),
     )
 
 

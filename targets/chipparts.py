@@ -20,7 +20,8 @@ class Formats:
     decay_one : the decay that forgets everything in one step.
     bias_maximum, bias_exponent_minimum, bias_exponent_maximum : a bias is ``mantissa * 2^exponent``, either sign.
     delay_maximum : steps a projection may wait beyond its own one.
-    resets : what may happen to ``v`` after a spike, in the words of :mod:`neurodeploy.semantics`.
+    resets : what may happen to ``v`` after a spike, in the words of :mod:`neurodeploy.semantics`; ``burst`` is a
+        subtraction as often as the threshold fits, each time with a spike.
     graded_spikes : whether a spike may carry an integer payload.
     leak : whether ``u`` and ``v`` may decay; without, a neuron adds up its inputs and forgets nothing.
     """

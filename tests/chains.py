@@ -68,9 +68,9 @@ def synapses(network, projection) -> Iterator[tuple[int, int]]:
 
 def core_of(placement, name):
     """Return the core of each neuron of a population, from the boxes of the placement."""
-    shape = next(p.shape for p in placement.network.populations if p.name == name)
-    cores = np.full(placement.tilings[name].extents, -1)
+    tiling = placement.tilings[name]
+    cores = np.full(int(np.prod(tiling.extents)), -1)
     for index, core in enumerate(placement.cores):
         if core.population == name:
-            cores[tuple(slice(*span) for span in core.box)] = index
-    return cores.reshape(int(np.prod(shape)))
+            cores[tiling.cells(core.box)] = index
+    return cores

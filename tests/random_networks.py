@@ -70,6 +70,8 @@ def random_variant(rng: np.random.Generator, shape: tuple[int, ...]) -> Neuron:
         plain = random_lif(rng, shape, per_neuron=bool(size))
         lower = -rng.choice([0, 3, 70, 900], size) if rng.integers(2) else None
         reset = str(rng.choice(["zero", "subtract"]))
+        if kind == 3 and reset == "subtract":
+            return replace(plain, threshold=np.maximum(plain.threshold, 2000), reset="burst", lowest=lower)
         return replace(plain, lower_threshold=lower, reset=reset, refractory=int(rng.choice([0, 1, 3])))
     if kind == 4:
         return replace(random_lif(rng, shape, per_neuron=bool(size)), spiking=False)

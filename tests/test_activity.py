@@ -203,3 +203,11 @@ def test_recording_of_another_network_is_refused():
     wrong = {**recording.spikes, "l1": recording.spikes["l1"][..., :-1]}
     with pytest.raises(InputError, match=r"l1: was recorded as \[2, 5, 3, 4, 1\], the network says \[2, 5, 3, 4, 2\]"):
         count_activity(network, replace(recording, spikes=wrong), placement)
+
+
+def test_recording_with_a_population_of_another_network_is_refused():
+    network = NETWORKS["strided"]
+    recording = record(network)
+    more = {**recording.spikes, "l9": recording.spikes["l1"]}
+    with pytest.raises(InputError, match=r"l9: is in the recording, and no population or port of the network"):
+        count_activity(network, replace(recording, spikes=more), map_network(network, SMALL))

@@ -63,6 +63,7 @@ def test_budget_file(tmp_path):
         ("schema = 1\nsamples = 0.5\n[limits]\ncores = 1", "samples is 0.5; give a whole number"),
         ("schema = 1\ntarget = 2\n[limits]\ncores = 1", "target is 2; give a text"),
         ('schema = 1\nbound = "mean"\n[limits]\ncores = 1', "bound is 'mean'; one of low, nominal, high"),
+        ("schema = 1\nshare = 1\n[limits]\ncores = 1", "share is 1; give true or false"),
         ("schema = ", "is no TOML"),
     ],
 )

@@ -35,6 +35,7 @@ def on_one_core(chip, counts, samples=1, steps=128):
         convolution_operations=both(0),
         messages_in=both(counts["messages"]),
         messages_out=both(counts["messages"]),
+        memory_reads=both(0),
     )
     projection = ProjectionActivity(dense_operations, counts["messages"])
     populations = {"in": PopulationActivity(), "l1": last}
@@ -119,7 +120,8 @@ def test_twice_the_steps_take_twice_the_energy():
     )
     one, two = (estimate(count_activity(network, r, placement), placement, LOIHI1) for r in (recording, twice))
     assert two.dynamic.nominal == pytest.approx(2 * one.dynamic.nominal)
-    assert two.step_time == one.step_time
+    assert two.step_time.nominal == pytest.approx(one.step_time.nominal)
+    assert two.slowest_step == one.slowest_step
     assert two.latency.nominal == pytest.approx(one.latency.nominal * (8 + 1) / (4 + 1))
 
 
@@ -139,9 +141,12 @@ def test_slowest_core_and_barrier_make_the_step():
     found = estimate(activity, placement, LOIHI1)
     per_step = 48 * 3.5e-9 + 8 * 8.4e-9
     assert found.step_time.nominal == pytest.approx(0.6e-6 + per_step)
-    faster = estimate(activity, map_network(network, LOIHI2), LOIHI2)
+    two = map_network(network, LOIHI2)
+    faster = estimate(count_activity(network, record(network, density=1.0), two), two, LOIHI2)
     assert faster.step_time.low >= 200e-9
-    jam = replace(activity, link_x=10 * 10_000)
+    with pytest.raises(UsageError, match="loihi2: the activity was counted on cores of loihi1"):
+        estimate(activity, two, LOIHI2)
+    jam = replace(activity, link_x=10 * 10_000, pace=None)
     assert estimate(jam, placement, LOIHI1).step_time.nominal == pytest.approx(0.6e-6 + 10_000 * 4.1e-9)
 
 

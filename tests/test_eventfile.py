@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from neurodeploy.comparison import compare
-from neurodeploy.errors import InputError
+from neurodeploy.errors import InputError, UsageError
+from neurodeploy.graph import Graph, Input, Output
 from neurodeploy.npz import read_events
+from neurodeploy.quantized_training import samples_of
 from neurodeploy.simulation import simulate
 from tests.random_networks import random_network, random_spikes
 
@@ -69,3 +71,15 @@ def test_a_file_of_events_gives_the_recording_of_the_dense_one(path, kind):
     dense = random_spikes(network, 2)["input"]
     np.savez(path, steps=dense.shape[1], **{name: values.astype(kind) for name, values in columns(dense).items()})
     assert compare(simulate(network, dense), simulate(network, read_events(path).spikes)).equal
+
+
+def test_training_takes_events_for_a_network_of_one_input(path):
+    np.savez(path, t=T, index=INDEX, steps=6, labels=[1])
+    graph = Graph({"in": Input((2, 3)), "out": Output((2, 3))}, (("in", "out"),), 1e-3)
+    samples = samples_of(read_events(path), graph)
+    assert samples.spikes.dtype == np.uint8
+    assert samples.spikes.shape[2:] == (2, 3)
+    assert samples.spikes.sum() == len(T)
+    np.savez(path, t=T, index=INDEX)
+    with pytest.raises(UsageError, match="holds no labels"):
+        samples_of(read_events(path), graph)

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import DoesNotFit, UsageError
+from neurodeploy.knobs import turn
 from neurodeploy.mapping import map_network, require_fit
 from neurodeploy.network import Network, Population, Port, Projection
 from neurodeploy.neurons import Lif
 from neurodeploy.occupancy import Occupancy, allowed_use, exceeded
+from neurodeploy.partition import least_use
+from neurodeploy.reshaping import with_channels, with_groups
 from neurodeploy.targets.chip import load_chip
 from tests.chains import LIF, chain, conv, core_of, dense, pool, synapses
 
@@ -176,8 +179,17 @@ def test_fewer_channels_that_would_do_are_named():
     small = replace(LOIHI1, pools=tuple(replace(pool, words=1050) for pool in LOIHI1.pools))
     (violation,) = map_network(chain((24, 12, 12), conv(16, 24, 7)), small).violations
     assert (violation.limit, violation.found) == ("synapse_words", 24 * 49)
-    assert violation.advice == "give in at most 20 channels instead of 24"
+    assert violation.advice == (
+        "give in at most 20 channels instead of 24, or split its channels into 2 groups, which leaves 588"
+    )
     assert map_network(chain((20, 12, 12), conv(16, 20, 7)), small).fits
+    split = with_groups(chain((24, 12, 12), conv(16, 24, 7)), "in->l1", 2)
+    placement = map_network(split, small)
+    assert placement.fits
+    assert (
+        least_use(Occupancy(split, small, tilings=dict(placement.tilings)), split.populations[0])["synapse_words"]
+        == 588
+    )
 
 
 def test_fewer_bits_that_save_cores_are_named():
@@ -185,8 +197,9 @@ def test_fewer_bits_that_save_cores_are_named():
     network = chain((784,), dense(128, 784), dense(64, 128), dense(10, 64))
     (violation,) = map_network(network, small).violations
     assert (violation.population, violation.limit, violation.found) == ("l1", "cores", 5)
-    assert "weights of 4 bits, with which it takes 4 cores" in violation.advice
-    thin = replace(network, projections=tuple(replace(p, weight_bits=4) for p in network.projections))
+    bits = next(knob for knob in violation.knobs if knob.name == "weight_bits")
+    assert f"weights of {bits.value} bits, with which it takes 4 cores" in violation.advice
+    thin = replace(network, projections=tuple(replace(p, weight_bits=bits.value) for p in network.projections))
     assert map_network(thin, small).fits
 
 
@@ -197,6 +210,38 @@ def test_stride_that_would_do_is_named():
         "give in at most 3,891 neurons instead of 8,192 (a stride or pooling of 2 there leaves 2,048)"
         in violation.advice
     )
+    for channels in (3, 4):  # 3 x 1024 neurons are within 3,891, 4 x 1024 are not
+        assert map_network(with_channels(network, "in", channels), LOIHI1).fits == (channels == 3)
+    pooled = chain((8, 16, 16), dense(10, 2048))
+    assert map_network(pooled, LOIHI1).fits
+
+
+def turned_fits(network, chip):
+    """Turn every knob that is named and hold the mapper to the number of cores it promises."""
+    (violation,) = map_network(network, chip).violations
+    found = {}
+    for knob in violation.knobs:
+        placement = map_network(*turn(knob, network, chip))
+        assert placement.cores_used == knob.cores
+        assert knob.text in violation.advice
+        found[knob.name] = placement.fits
+    return found
+
+
+def test_every_knob_gives_the_cores_it_promises():
+    small = replace(LOIHI2, chips_max=1, usable_cores=12)
+    network = chain((2, 32, 32), conv(16, 2, 3, padding=(1, 1)), conv(32, 16, 3, padding=(1, 1)))
+    assert turned_fits(network, small) == {"chips": True, "channels": True, "stride": True}
+    wide = chain((784,), dense(600, 784), dense(64, 600), dense(10, 64))
+    assert turned_fits(wide, replace(small, usable_cores=8)) == {"chips": True, "weight_bits": False, "channels": True}
+
+
+def test_knobs_stand_in_the_document():
+    small = replace(LOIHI2, chips_max=1, usable_cores=4)
+    document = map_network(chain((784,), dense(128, 784), dense(64, 128), dense(10, 64)), small).as_dict()
+    (violation,) = document["violations"]
+    assert violation["knobs"][0] == {"name": "chips", "population": "", "value": 2, "cores": 5}
+    assert {knob["name"] for knob in violation["knobs"]} >= {"chips", "weight_bits"}
 
 
 def test_more_cores_than_the_board_has():

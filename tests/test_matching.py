@@ -114,7 +114,7 @@ def test_counts_are_made_and_energies_are_not():
     assert activity.total("synaptic_operations") > 0
     with pytest.raises(UsageError, match=r"dynapcnn: has no energies and times"):
         estimate(activity, placement, CHIP)
-    with pytest.raises(UsageError, match=r"dynapcnn: gives no times"):
+    with pytest.raises(UsageError, match=r"dynapcnn: gives no numbers, by which latency"):
         map_network(nets, CHIP, optimize="latency")
 
 

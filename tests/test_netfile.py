@@ -117,6 +117,18 @@ def test_stand_ins_are_named_where_nir_has_no_node(tmp_path):
     assert nir.read(tmp_path / "net.nir").nodes["tern"].v_threshold.tolist() == [30, 30]
 
 
+def test_bursting_neurons_have_a_float_form_with_the_same_spikes(tmp_path):
+    lif = Lif(30, 4096, 0, reset="burst", lowest=-30)
+    path = Projection("p", "in", "n", Dense(np.random.default_rng(3).integers(-60, 90, (4, 3))))
+    network = Network((Port("in", (3,)),), (Population("n", (4,), lif, 1),), (path,), ("n",))
+    x = random_spikes(network, 5)
+    assert simulate(network, x).spikes["n"].max() > 2
+    assert compare(simulate(network, x), simulate(dequantize(network), x, "float")).equal
+    write_network(network, tmp_path / "net.nir")
+    back = read_network(tmp_path / "net.nir").populations[0].neuron
+    assert (back.reset, int(back.lowest)) == ("burst", -30)
+
+
 def test_files_of_the_first_format_are_read(network, tmp_path):
     path = tmp_path / "net.nir"
     write_network(network, path)

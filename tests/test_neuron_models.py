@@ -45,6 +45,17 @@ def test_subtraction_happens_once_a_step_however_large_the_membrane():
     assert v == [25 * 64, 15 * 64, 5 * 64, 5 * 64]
 
 
+def test_a_burst_sends_every_threshold_the_membrane_holds_at_equality_too():
+    s, _, v, _ = trace(lif(reset="burst"), [9, 1, 34, -50, 49])
+    assert s == [0, 1, 3, 0, 0]
+    assert v == [9 * 64, 0, 4 * 64, -46 * 64, 3 * 64]
+
+
+def test_a_bursting_neuron_is_held_up_and_rests():
+    s, _, v, _ = trace(lif(reset="burst", lowest=-10, refractory=1), [-50, 31, 99, 5])
+    assert (s, v) == ([0, 2, 0, 0], [-640, 64, 64, 6 * 64])
+
+
 def test_subtraction_then_leak():
     assert trace(lif(voltage_decay=2048, reset="subtract"), [20, 0])[::2] == ([1, 0], [640, 320])
 

@@ -19,6 +19,7 @@ from neurodeploy.nirfile import read_graph, write_graph
 from neurodeploy.npz import read_events
 from neurodeploy.pipeline import STEPS, deploy
 from neurodeploy.quantization import quantize
+from neurodeploy.semantics import Semantics
 from neurodeploy.simulation import BACKENDS, simulate
 from neurodeploy.targets import chip as chips
 from neurodeploy.targets.emulator import golden
@@ -171,6 +172,22 @@ def test_a_checkpoint_is_exported_proved_and_deployed(inputs, tmp_path):
     assert result.report["proof"]["cells"] == 3 * 16 * (4 * 64 + 4 * 16 + 10)
     assert result.report["source"]["kind"] == "checkpoint"
     assert any("batch normalisation folded" in note for note in result.report["notes"])
+
+
+def test_a_reset_that_the_chip_lacks_is_taken_as_the_nearest_only_on_request(go, inputs, tmp_path):
+    graph = convolutional(np.random.default_rng(7))
+    own = {name: graph.nodes[name] for name in ("n1", "n2")}
+    delayed = {
+        n: replace(node, semantics=Semantics(reset="subtract", reset_when="next-step")) for n, node in own.items()
+    }
+    write_graph(replace(graph, nodes={**graph.nodes, **delayed}), inputs / "delayed.nir")
+    with pytest.raises(Unsupported, match="--approximate-reset"):
+        go("delayed.nir")
+    assert entries(tmp_path) == []
+    report = go("delayed.nir", approximate_reset=True).report
+    assert [row["name"] for row in report["approximation"]] == ["n1", "n2"]
+    assert all(row["cells"] and row["spikes_before"] for row in report["approximation"])
+    assert any("n1: approximated" in note and "spikes became" in note for note in report["notes"])
 
 
 def test_lava_is_consulted_where_it_is_there(go, monkeypatch):

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.published import GROUPS, main
+from tests.published import GROUPS, main, rows_of
 
 
 @pytest.mark.parametrize("group", GROUPS.values(), ids=[function.__name__ for function in GROUPS.values()])
 def test_rows_hold(group):
-    rows = list(group())
+    rows = rows_of(group)
     assert rows
     table = "\n".join(f"{row.name}: {row.ours!r} beside {row.published!r}, {row.rule}" for row in rows)
     assert all(row.holds for row in rows), table

@@ -169,7 +169,7 @@ def test_loop_over_two_populations_is_refused():
 @pytest.mark.parametrize(
     ("semantics", "message"),
     [
-        (Semantics(reset="none"), r"node 'n': resets by 'none', loihi2 offers \['zero', 'subtract'\]"),
+        (Semantics(reset="none"), r"node 'n': resets by 'none', loihi2 offers \['zero', 'subtract', 'burst'\]"),
         (Semantics(reset="zero", reset_when="next-step"), "resets in 'next-step'"),
         (Semantics(reset="zero", fire="floor-multi"), "several spikes in one step"),
         (Semantics(reset="zero", v_min="-threshold"), "bounds its membrane from below"),
@@ -275,3 +275,30 @@ def test_several_inputs_and_outputs():
     real, whole = simulate(graph, x, "float"), simulate(network, x)
     assert (real.outputs, real.readouts) == (whole.outputs, whole.readouts) == (("n", "li"), ("li",))
     assert compare(real, whole).differing <= compare(real, whole).cells // 50
+
+
+def test_many_weights_are_rounded_in_blocks_on_a_scale_from_a_sample(monkeypatch):
+    rng = np.random.default_rng(4)
+    weight = rng.normal(0, 0.3, (40, 70)).astype(np.float32)
+    graph = chain(lif((40,)), weight)
+    whole = quantization(graph, CHIP)
+    monkeypatch.setattr("neurodeploy.scaling._BLOCK", 300)
+    monkeypatch.setattr("neurodeploy.audit._BLOCK", 300)
+    blocks = quantization(graph, CHIP)
+    one, other = (result.network.projections[0].connection.weight for result in (whole, blocks))
+    np.testing.assert_array_equal(one, other)
+    rows = [result.network.provenance["quantization"][0]["weights"][0] for result in (whole, blocks)]
+    assert rows[0]["largest_error"] == rows[1]["largest_error"]
+    assert rows[0]["relative_error"] == pytest.approx(rows[1]["relative_error"], rel=1e-9)
+    monkeypatch.setattr("neurodeploy.scaling._SAMPLE", 400)
+    sampled = quantization(graph, CHIP).network.populations[0].scale
+    assert 0.5 < sampled / whole.network.populations[0].scale < 2
+
+
+def test_no_second_network_in_float64_is_kept():
+    graph = chain(lif((6,)), np.random.default_rng(5).normal(size=(6, 9)).astype(np.float32))
+    result = quantization(graph, CHIP)
+    (values,) = (entry for entry in result.values if entry.parameter.startswith("weight"))
+    assert values.integer is result.network.projections[0].connection.weight
+    assert values.original is not values.original
+    np.testing.assert_allclose(values.restored - values.original, values.error)

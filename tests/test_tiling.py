@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from neurodeploy.tiling import Axis, ConvolutionFan, DenseFan, SparseFan, Tiling, fan_of
+from neurodeploy.fans import ConvolutionFan, DenseFan, SparseFan, fan_of
+from neurodeploy.tiling import Axis, Tiling
 from tests.chains import chain, conv, dense, sparse, synapses
 
 

@@ -145,7 +145,7 @@ def _input(chain: _Chain, layer: Layer) -> None:
         return
     place = Place(layer.where, chain.port.shape, is_input=True, notes=chain.notes)
     neuron = read_neuron(group.group("neuron"), place)
-    values = {name: int(integers(group, name).reshape(-1)[0]) for name in ("weight", "bias") if name in group}
+    values = {name: _first(group, name) for name in ("weight", "bias") if name in group}
     chain.transform = {"weight": 64, "bias": 0, **values}
     layer.note(
         f"driven by the host; its input is {chain.transform['weight']} x + {chain.transform['bias']} "
@@ -161,6 +161,13 @@ def _input(chain: _Chain, layer: Layer) -> None:
         raise InputError(f"{group.where}/shape", f"is {list(cells)}", "(n,) or (channels, height, width)")
     chain.projections.append(Projection(f"{layer.name}.weight", PORT, layer.name, connection))
     chain.populations.append(Population(layer.name, cells, neuron))
+
+
+def _first(group: Group, name: str) -> int:
+    values = integers(group, name).reshape(-1)
+    if not values.size:
+        raise InputError(f"{group.where}/{name}", "holds no number", "one is expected")
+    return int(values[0])
 
 
 def _flatten(chain: _Chain, layer: Layer) -> None:  # noqa: ARG001  # a reader like the others

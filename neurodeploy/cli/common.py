@@ -29,7 +29,20 @@ optimize_option = click.option(
     default="cores",
     show_default=True,
     metavar="cores|latency|energy",
-    help="Fewest cores, the shortest step, or the least energy of hops.",
+    help="Fewest cores, the shortest step, or the least energy of an inference.",
+)
+share_option = click.option(
+    "--share", is_flag=True, help="Put several populations on a core where the chip allows it, for fewer cores."
+)
+partition_option = click.option(
+    "--partition",
+    default="own",
+    show_default=True,
+    metavar="own|given|mtkahypar",
+    help="Which neurons behind sparse synapses stand together on a core.",
+)
+approximate_option = click.option(
+    "--approximate-reset", is_flag=True, help="Where the chip lacks a neuron's reset, take the nearest, and measure."
 )
 dt_option = click.option("--dt", type=float, help="Seconds of one step, for a .nir that does not say.")
 semantics_option = click.option("--semantics", metavar="PRESET", help="How a bare .nir is meant, such as 'snntorch'.")

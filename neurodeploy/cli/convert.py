@@ -43,6 +43,9 @@ _TO_ONNX = _options(
     click.option("--payload", metavar="TYPE", help="To .onnx: type of the input; bool, uint8, int8, int32, int64."),
     click.option("--integers-only", is_flag=True, help="To .onnx: no float operations, for inexact runtimes."),
 )
+_TO_PY = _options(
+    click.option("--to", type=click.Choice(["snntorch", "norse"]), help="To .py: whose layers the torch module has."),
+)
 _FROM_ONNX = _options(
     click.option("--calibrate", type=_FILE, help="From .onnx: .npz with inputs, and labels where there are any."),
     click.option("--test", type=_FILE, help="From .onnx: data for the comparison, like --calibrate."),
@@ -63,12 +66,13 @@ _FROM_ONNX = _options(
 
 @click.command("convert")
 @click.argument("file", type=_FILE)
-@click.option("-o", "--output", type=_FILE, required=True, help="A .nir, .net or .onnx.")
+@click.option("-o", "--output", type=_FILE, required=True, help="A .nir, .net, .onnx or .py.")
 @click.option(
     "--target", metavar="CHIP", help="Quantize a float .nir to this chip first: .net and .onnx hold integers."
 )
 @_TO_NET
 @_TO_ONNX
+@_TO_PY
 @_FROM_ONNX
 @dt_option
 @semantics_option
@@ -80,6 +84,8 @@ def command(file: Path, output: Path, **options: Any) -> None:
 
     From .nir and .net nothing is changed on the way: what the other format cannot hold is an error that names the
     population, and what reads differently there is told as a note.
+
+    A .py is a torch module in the layers of a framework, its state dict beside it as .safetensors.
 
     An .onnx is read as a trained network without spikes. It becomes a spiking one whose rates are its activations, and
     both are compared on the data of --calibrate (or --test) after 4, 8, 16, ... steps.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from neurodeploy.cli.common import (
+    approximate_option,
     console,
     dt_option,
     force_option,
@@ -20,6 +21,7 @@ from neurodeploy.cli.common import (
     semantics_option,
     target_option,
 )
+from neurodeploy.export.door import DOORS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
     "--lava", type=click.Choice(["auto", "require", "off"]), default="auto", show_default=True, help="Witness."
 )
 @click.option("--factory", metavar="MODULE:FUNCTION", help="Builds your module; imported from this directory.")
-@click.option("--from", "framework", type=click.Choice(["ours", "snntorch", "norse"]), help="What wrote a checkpoint.")
+@click.option("--from", "framework", type=click.Choice(list(DOORS)), help="What wrote a checkpoint.")
+@approximate_option
 @dt_option
 @semantics_option
 @force_option

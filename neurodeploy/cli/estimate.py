@@ -14,8 +14,10 @@ from neurodeploy.cli.common import (
     open_events,
     open_network,
     optimize_option,
+    partition_option,
     print_json,
     semantics_option,
+    share_option,
     target_option,
 )
 
@@ -38,10 +40,13 @@ _BUSY = 0.5
 @target_option
 @click.option("--samples", type=click.IntRange(min=1), help="Use only the first so many samples.")
 @click.option("--backend", default="emulator", show_default=True, help="What simulates the network.")
+@click.option("--recording", type=click.Path(path_type=Path), help="Count this recording, of the same input.")
 @click.option(
     "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
 )
 @optimize_option
+@share_option
+@partition_option
 @click.option("--neurobench", "with_neurobench", is_flag=True, help="Add NeuroBench's figures, by its definitions.")
 @click.option(
     "--engine", type=click.Choice(("own", "sanafe")), default="own", show_default=True, help="Ask a peer as well."
@@ -58,8 +63,11 @@ def command(
     target: str,
     samples: int | None,
     backend: str,
+    recording: Path | None,
     margin: float | None,
     optimize: str,
+    share: bool,
+    partition: str,
     with_neurobench: bool,
     engine: str,
     measured: float | None,
@@ -67,7 +75,11 @@ def command(
     semantics: str | None,
     as_json: bool,
 ) -> None:
-    """Simulate NETWORK on data, count its events, and estimate energy and latency of one inference."""
+    """Simulate NETWORK on data, count its events, and estimate energy and latency of one inference.
+
+    With --recording FILE nothing is simulated: FILE is what simulate -o wrote of the same data, and is read from the
+    disk as it is counted.
+    """
     from neurodeploy.activity import count_activity
     from neurodeploy.conventions import conventions
     from neurodeploy.energy import estimate
@@ -75,20 +87,26 @@ def command(
     from neurodeploy.neurobench import neurobench
     from neurodeploy.sanafe.engine import compare_with_sanafe
     from neurodeploy.simulation import simulate
+    from neurodeploy.streaming import recorded
     from neurodeploy.targets.chip import load_chip
 
     chip = load_chip(target)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
     events = open_events(data, samples)
-    require_fit(map_network(loaded, chip, margin=margin))
-    recording = simulate(loaded, events.spikes, backend=backend, record=("s", "v") if with_neurobench else ("s",))
-    rates = None if optimize == "cores" else recording.rates()
-    placement = map_network(loaded, chip, margin=margin, optimize=optimize, rates=rates)
-    activity = count_activity(loaded, recording, placement)
+    require_fit(map_network(loaded, chip, margin=margin, share=share, partition=partition))
+    if recording is not None:
+        run = recorded(loaded, recording, events.spikes)
+    else:
+        run = simulate(loaded, events.spikes, backend=backend, record=("s", "v") if with_neurobench else ("s",))
+    rates = None if optimize == "cores" else run.rates()
+    placement = map_network(
+        loaded, chip, margin=margin, optimize=optimize, rates=rates, share=share, partition=partition
+    )
+    activity = count_activity(loaded, run, placement)
     result, others = estimate(activity, placement, chip), conventions(loaded, activity)
-    peer = compare_with_sanafe(loaded, placement, recording, activity) if engine == "sanafe" else None
+    peer = compare_with_sanafe(loaded, placement, run, activity) if engine == "sanafe" else None
     host_bound = measured is not None and result.is_host_bound(measured)
-    figures = neurobench(loaded, recording) if with_neurobench else None
+    figures = neurobench(loaded, run) if with_neurobench else None
     if as_json:
         document = {**result.as_dict(), "conventions": vars(others)}
         document |= {"neurobench": figures.as_dict()} if figures else {}
@@ -120,6 +138,8 @@ def _show(result: Estimate) -> None:
     for name in ("dynamic", "static", "management", "total"):
         table.add_row(f"{name} energy", *spell(getattr(result, name), "J"))
     table.add_row("latency", *spell(result.latency, "s"))
+    table.add_row("step, mean", *spell(result.step_time, "s"))
+    table.add_row("step, slowest", *spell(result.slowest_step, "s"))
     table.add_row("inferences per second", *spell(result.throughput, ""))
     screen.print(table)
     if result.link_use.nominal > _BUSY:
@@ -180,13 +200,13 @@ def _population_table(result: Estimate) -> Table:
 
     table = Table(title=f"events per inference: {result.samples} samples of {result.steps} steps")
     table.add_column("population")
-    headings = ("cores", "spikes", "synaptic operations", "neuron updates", "active", "messages")
+    headings = ("cores", "spikes", "synaptic operations", "neuron updates", "active", "messages", "memory reads")
     for heading in headings:
         table.add_column(heading, justify="right")
+    names = ("spikes", "synaptic_operations", "neuron_updates", "active_updates", "messages", "memory_reads")
     for part in result.populations:
-        counts = (part.spikes, part.synaptic_operations, part.neuron_updates, part.active_updates, part.messages)
+        counts = tuple(getattr(part, name) for name in names)
         table.add_row(part.name, str(part.cores), *(f"{count:,.1f}" for count in counts))
-    names = ("spikes", "synaptic_operations", "neuron_updates", "active_updates", "messages")
     table.add_row("all, with input", str(result.cores_used), *(f"{result.counts[name]:,.1f}" for name in names))
     return table
 

@@ -33,9 +33,11 @@ class FineTuning:
     def of_recipe(self, recipe: Recipe, checkpoint: Path, folder: Path) -> QuantizedTraining:
         """Train the network that ``recipe`` ended with, on the recipe's own samples."""
         from neurodeploy.export.door import Request, open_model
+        from neurodeploy.export.live import LiveModel
         from neurodeploy.models.dataset import dataset_kind
 
         model = open_model(Request(checkpoint, None, None, None, None, None), "ours")
+        assert isinstance(model, LiveModel)  # a recipe's network is a float one
         data = dataset_kind(recipe.data).load(recipe.data)
         return self._run(model.graph, data.train, data.test, folder)
 
@@ -50,8 +52,8 @@ class FineTuning:
         graph = load(net)
         if not isinstance(graph, Graph):
             raise UsageError(str(net), f"is quantized already, for {graph.target}", "give the float .nir")
-        held_out = None if test is None else samples_of(open_events(test))
-        return self._run(graph, samples_of(open_events(data)), held_out, folder)
+        held_out = None if test is None else samples_of(open_events(test), graph)
+        return self._run(graph, samples_of(open_events(data), graph), held_out, folder)
 
     def _run(self, graph: Graph, train: Samples, test: Samples | None, folder: Path) -> QuantizedTraining:
         from neurodeploy.models.finetune import FinetuneSettings

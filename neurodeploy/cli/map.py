@@ -15,8 +15,10 @@ from neurodeploy.cli.common import (
     json_option,
     open_network,
     optimize_option,
+    partition_option,
     print_json,
     semantics_option,
+    share_option,
     target_option,
 )
 
@@ -36,6 +38,8 @@ _SHOWN_CORES = 16
     "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
 )
 @optimize_option
+@share_option
+@partition_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the placement, core by core, as JSON.")
 @click.option("--draw", type=click.Path(path_type=Path), help="Draw the mesh with its use and traffic, as SVG.")
 @click.option("--cores", "by_core", is_flag=True, help="Show every core, also where there are more than 16.")
@@ -48,6 +52,8 @@ def command(
     target: str,
     margin: float | None,
     optimize: str,
+    share: bool,
+    partition: str,
     output: Path | None,
     draw: Path | None,
     by_core: bool,
@@ -65,7 +71,7 @@ def command(
     for path in filter(None, (output, draw)):
         refuse_existing(path, force=force)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
-    placement = map_network(loaded, chip, margin=margin, optimize=optimize)
+    placement = map_network(loaded, chip, margin=margin, optimize=optimize, share=share, partition=partition)
     if output:
         with replacing(output) as temporary:
             temporary.write_text(json.dumps(placement.as_dict(cores=True), indent=2) + "\n", encoding="utf-8")

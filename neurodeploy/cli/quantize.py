@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurodeploy.cli.common import (
+    approximate_option,
     console,
     dt_option,
     force_option,
@@ -34,6 +35,7 @@ _PARAMETERS = ("threshold", "current_decay", "voltage_decay", "bias")
 @click.option("--calibrate", type=click.Path(path_type=Path), help="Real samples (.npz): register peaks, accuracy.")
 @click.option("--samples", type=click.IntRange(1), help="Use this many calibration samples.")
 @click.option("--values", type=click.Path(path_type=Path), help="Also write every single value to this .csv.")
+@approximate_option
 @dt_option
 @semantics_option
 @force_option
@@ -46,6 +48,7 @@ def command(
     calibrate: Path | None,
     samples: int | None,
     values: Path | None,
+    approximate_reset: bool,
     dt: float | None,
     semantics: str | None,
     force: bool,
@@ -74,7 +77,8 @@ def command(
         if path is not None:
             refuse_existing(path, force=force)
     events = None if calibrate is None else open_events(calibrate, samples)
-    result = quantization(graph, chip, None if events is None else events.spikes)
+    samples_seen = None if events is None else events.spikes
+    result = quantization(graph, chip, samples_seen, approximate_reset=approximate_reset)
     accuracy = None if events is None or events.labels is None else _accuracy(graph, result, events)
     write_network(result.network, output, force=force)
     if values is not None:
@@ -109,6 +113,7 @@ def _document(result: Quantization, output: Path, accuracy: dict[str, float] | N
     bits = {p.target: p.weight_bits for p in result.network.projections}
     populations = [{**row, "weight_bits": bits.get(row["name"])} for row in rows]
     document: dict[str, Any] = {"file": str(output), "target": result.network.target, "populations": populations}
+    document["approximation"] = provenance.get("approximation", [])
     document["notes"] = provenance["notes"]
     if accuracy is not None:
         document["accuracy"] = accuracy

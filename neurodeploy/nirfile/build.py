@@ -97,7 +97,8 @@ def _integers(record: Record, field: str) -> tuple[int, ...]:
 def _floats(record: Record, field: str) -> npt.NDArray[Any]:
     values = record.group.numbers(field)
     if values.dtype.kind == "f":
-        return frozen_array(values)
+        values.setflags(write=False)  # it was read for this node alone
+        return values
     dtype = _FLOAT_OF_INTEGER[values.dtype.itemsize]
     converted = frozen_array(values, dtype)
     if values.dtype.itemsize == 8 and not np.array_equal(converted.astype(values.dtype), values):

@@ -10,7 +10,7 @@ from neurodeploy.network import Network, Population, largest_sum
 from neurodeploy.neurons import Lif
 from neurodeploy.onnxgraph.arithmetic import Width, at_least_zero, decay, plus, saturate, scale, total, wrap, zero_like
 from neurodeploy.onnxgraph.emitter import Emitter, Value
-from neurodeploy.onnxgraph.signals import PAYLOADS, sent_type
+from neurodeploy.onnxgraph.signals import PAYLOADS, burst_type, sent_type
 from neurodeploy.onnxgraph.step import State, Step
 
 
@@ -55,6 +55,9 @@ def step(emit: Emitter, neuron: Lif, state: State, sums: list[Value | None], wid
     if not neuron.spiking:
         return Step(_frozen(emit, neuron, state, {"u": u, "v": v}, None, width), emit.op("Less", v, v))
     upper = emit.constant(neuron.threshold.astype(np.int64) << STATE_SHIFT, width)
+    if neuron.bursts:
+        fired, sent, after = _burst(emit, neuron, v, upper, awake, width)
+        return Step(_frozen(emit, neuron, state, {"u": u, "v": after}, fired, width), sent)
     fired, sent, after = _compare(emit, neuron, v, upper, awake, width)
     return Step(_frozen(emit, neuron, state, {"u": u, "v": after}, fired, width), sent)
 
@@ -81,6 +84,21 @@ def _compare(
     # Not in bytes from the start: onnxruntime up to 1.20 has no difference of them.
     sent = emit.cast(emit.op("Sub", emit.cast(above, width), emit.cast(below, width)), np.int8)
     return emit.op("Or", above, below), sent, reset(below, lower, after)
+
+
+def _burst(
+    emit: Emitter, neuron: Lif, v: Value, threshold: Value, awake: Value | None, width: Width
+) -> tuple[Value, Value, Value]:
+    """Return what :func:`_compare` does for neurons that send as many spikes as their membrane holds thresholds."""
+    held = v if awake is None else emit.op("Where", awake, v, zero_like(emit, v, width))
+    number = emit.op("Div", at_least_zero(emit, held, width), threshold)
+    after = emit.op("Sub", v, emit.op("Mul", number, threshold))
+    if neuron.lowest is not None:
+        lowest = emit.constant(neuron.lowest.astype(np.int64) << STATE_SHIFT, width)
+        below = emit.op("Less", after, lowest)
+        after = emit.op("Where", below if awake is None else emit.op("And", below, awake), lowest, after)
+    fired = emit.op("Greater", number, emit.constant(0, width))
+    return fired, emit.cast(number, burst_type(neuron)), after
 
 
 def _frozen(

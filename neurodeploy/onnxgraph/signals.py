@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from neurodeploy.fixedpoint import STATE_LIMIT, STATE_SHIFT
 from neurodeploy.network import Network, Population, Port, Shape
 from neurodeploy.neurons import Lif
 from neurodeploy.onnxgraph.emitter import Value
@@ -42,7 +43,15 @@ def sent_type(network: Network, name: str, ports: str) -> np.dtype[np.generic]:
         return np.dtype(ports)
     if not part.neuron.graded:
         return np.dtype(np.bool_)
-    return np.dtype(np.int8 if isinstance(part.neuron, Lif) else np.int32)
+    return burst_type(part.neuron) if isinstance(part.neuron, Lif) else np.dtype(np.int32)
+
+
+def burst_type(neuron: Lif) -> np.dtype[np.generic]:
+    """Return the narrowest element type for the numbers that a graded leaky integrate-and-fire neuron sends."""
+    if not neuron.bursts:
+        return np.dtype(np.int8)
+    most = (STATE_LIMIT - 1) // (int(neuron.threshold.min()) << STATE_SHIFT)
+    return np.dtype(np.uint8 if most <= PAYLOADS["uint8"] else np.int32)
 
 
 def narrowest(*arrays: npt.NDArray[np.integer]) -> str:

@@ -14,6 +14,7 @@ from neurodeploy.passes.membrane_bias import membrane_bias
 from neurodeploy.passes.normalise_dt import normalise_dt
 from neurodeploy.passes.pool_to_convolution import pool_to_convolution
 from neurodeploy.passes.remove_dead import remove_dead
+from neurodeploy.passes.two_axes import two_axes
 
 __all__ = [
     "absorb_leak",
@@ -28,4 +29,5 @@ __all__ = [
     "normalise_dt",
     "pool_to_convolution",
     "remove_dead",
+    "two_axes",
 ]

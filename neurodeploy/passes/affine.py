@@ -30,7 +30,8 @@ class Path:
     source : name of the Input or neuron it starts from.
     source_shape : its shape.
     delayed : whether an edge on the way carries the previous step's value.
-    operation : None for the identity; a Linear acts on the flattened source.
+    operation : None for the identity; a Linear acts on the flattened source. A lone synapse keeps its own dtype and
+        arrays; what is composed of several is float64.
     natural : shape of the operation's answer.
     shape : the same values as a Flatten on the way has them.
     """
@@ -86,7 +87,7 @@ def _scale(path: Path, name: str, node: Scale, shape: Shape) -> Path:
 
 def _linear(path: Path, name: str, node: Linear, shape: Shape) -> Path:
     if path.operation is None:
-        return replace(path, operation=_as_float64(node), natural=shape, shape=shape)
+        return replace(path, operation=node, natural=shape, shape=shape)
     bias = None if node.bias is None else np.asarray(node.bias, np.float64)
     return _after(path, name, np.asarray(node.weight, np.float64), bias, shape)
 
@@ -94,7 +95,7 @@ def _linear(path: Path, name: str, node: Linear, shape: Shape) -> Path:
 def _convolution(path: Path, name: str, node: Convolution, shape: Shape) -> Path:
     if path.shape == path.natural:
         if path.operation is None:
-            return replace(path, operation=_as_float64(node), natural=shape, shape=shape)
+            return replace(path, operation=node, natural=shape, shape=shape)
         if isinstance(path.operation, Convolution):
             one = compose(path.operation, node, (path.source_shape, path.natural, shape))
             if one is not None:
@@ -149,11 +150,6 @@ def _check_size(name: str, rows: int, columns: int) -> None:
             f"is exact only as a dense matrix of {rows} x {columns} weights, above the limit of {DENSE_LIMIT}",
             "put neurons between the layers, or remove the padding or Flatten that prevents one convolution",
         )
-
-
-def _as_float64(node: Linear | Convolution) -> Linear | Convolution:
-    bias = None if node.bias is None else frozen_array(node.bias, np.float64)
-    return replace(node, weight=frozen_array(node.weight, np.float64), bias=bias)
 
 
 def _depthwise(factor: Matrix, space: int) -> Convolution:

@@ -24,7 +24,9 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 
 
 def lower(graph: Graph) -> Graph:
-    """Return the graph with nothing but synapses (Linear, Convolution; float64) between its neurons.
+    """Return the graph with nothing but synapses (Linear, Convolution) between its neurons.
+
+    A synapse that nothing was folded into keeps its arrays; what was computed is float64.
 
     Every edge into a Neuron then comes from exactly one synapse whose source is an Input or a Neuron (a Threshold or
     Delay stays where it is and bounds a synapse likewise); several synapses into one neuron are their sum; an Output

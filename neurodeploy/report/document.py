@@ -58,6 +58,7 @@ def build_document(findings: Findings) -> dict[str, Any]:
         "pipeline": _pipeline(findings),
         "layers": _layers(findings, estimate),
         "examples": _examples(findings),
+        "approximation": list(findings.network.provenance.get("approximation", [])),
         "quantization": list(findings.network.provenance.get("quantization", [])),
         "registers": _registers(findings.recording),
         "placement": findings.placement.as_dict(),

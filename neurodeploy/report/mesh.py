@@ -94,9 +94,14 @@ def _tiles(group: Element, placement: Placement, chip: int, colours: dict[str, i
         for x in range(columns):
             left, top = _corner(x, y)
             draw_rect(group, left, top, _TILE, _TILE, "field", round_=3)
+            slots: dict[int, list[Core]] = defaultdict(list)
             for core in sorted(held[x, y], key=lambda core: core.core):
-                slot = core.core % placement.chip.cores_per_tile
-                _core(group, core, left + 3 + slot * width, top + 3, width - 1, colours[core.population])
+                slots[core.core % placement.chip.cores_per_tile].append(core)
+            for slot, cores in slots.items():
+                part = (width - 1) / len(cores)  # a core that holds several populations is drawn in as many stripes
+                for stripe, core in enumerate(cores):
+                    place = left + 3 + slot * width + stripe * part
+                    _core(group, core, place, top + 3, part, colours[core.population])
 
 
 def _core(group: Element, core: Core, x: float, y: float, width: float, colour: int) -> None:

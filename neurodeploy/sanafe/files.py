@@ -8,6 +8,7 @@ and their ways. Samples follow each other as one long run. Ports have no core, a
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,7 +71,10 @@ def architecture(chip: Chip, placement: Placement) -> str:
     """Return the chip's mesh with the nominal energies and times of its file."""
     energy, time = chip.energy, chip.time
     hops = {"north": "hop_y", "south": "hop_y", "east": "hop_x", "west": "hop_x"}
-    replays = max((int(tiling.sizes().max()) for tiling in placement.tilings.values()), default=1)
+    held = Counter[tuple[int, int]]()
+    for core in placement.cores:
+        held[core.chip, core.core] += math.prod(stop - start for start, stop in core.box)
+    replays = max(held.values(), default=1)
     barrier = ", ".join(f"{tiles}: {number.value!r}" for tiles, number in chip.barrier.items())
     lines = [
         "architecture:",
@@ -137,15 +141,16 @@ def _groups(network: Network, names: dict[str, str], recording: Recording) -> It
 
 def _mappings(network: Network, placement: Placement, names: dict[str, str]) -> Iterator[str]:
     """Yield each neuron's core; SANA-FE numbers tiles column by column."""
-    height = placement.chip.mesh[1]
+    height, taken = placement.chip.mesh[1], Counter[str]()
     for population in network.populations:
-        cells = np.arange(population.size).reshape(placement.tilings[population.name].extents)
         where = placement.cores_of(population.name)
         for core, (_, x, y) in zip(placement.cores[where], placement.positions[where].tolist(), strict=True):
             place = f"{x * height + y}.{core.core % placement.chip.cores_per_tile}"
-            for slot, cell in enumerate(cells[tuple(slice(*span) for span in core.box)].reshape(-1).tolist()):
+            inside = placement.tilings[population.name].cells(core.box).tolist()
+            for slot, cell in enumerate(inside, taken[place]):
                 yield f"  - {names[population.name]}.{cell}: [core: {place}, soma: sink]"
                 yield f"  - {names[population.name]}r.{cell}: [core: {place}, soma: 'replay[{slot}]']"
+            taken[place] += len(inside)
 
 
 def _kind(projection: Projection) -> str:

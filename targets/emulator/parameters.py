@@ -3,7 +3,7 @@
 A row of ``models`` holds the reset interval (0 for none) and its phase, whether events carry payloads, which model runs
 (0 leaky integrate-and-fire, 1 sigma-delta, 2 resonator) and its options:
 
-    Lif          reset by subtraction, refractory steps
+    Lif          reset (0 to zero, 1 by subtraction, 2 burst), refractory steps
     SigmaDelta   stage (0 delta, 1 sigma, 2 both), relu, cumulative error, both exponents together, the state's own
     Resonator    izhikevich, binary places of the factors, of the state
 """
@@ -25,6 +25,7 @@ Int64 = npt.NDArray[np.int64]
 Columns = dict[str, npt.ArrayLike]
 
 _COLUMNS = ("threshold", "keep_current", "keep_voltage", "bias", "lower")
+_RESETS = ("zero", "subtract", "burst")
 _STAGES = ("delta", "sigma", "sigma-delta")
 _OPTIONS = 5
 
@@ -35,7 +36,7 @@ def first_shift(neuron: Neuron) -> int:
 
 
 def _lif(neuron: Lif) -> Columns:
-    lower = neuron.lower_threshold
+    lower = neuron.lowest if neuron.bursts else neuron.lower_threshold
     return {
         "threshold": neuron.threshold << STATE_SHIFT if neuron.spiking else REGISTER_MAX,
         "keep_current": DECAY_ONE - neuron.current_decay,
@@ -58,7 +59,7 @@ def _resonator(neuron: Resonator) -> Columns:
 
 
 def _lif_options(neuron: Lif) -> tuple[int, ...]:
-    return int(neuron.reset == "subtract"), neuron.refractory
+    return _RESETS.index(neuron.reset), neuron.refractory
 
 
 def _sigma_delta_options(neuron: SigmaDelta) -> tuple[int, ...]:

@@ -31,8 +31,11 @@ def _saturated(x):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def update_lif(a, state, s, shift, parameters, subtract, refractory):  # type: ignore[no-untyped-def]
-    """Update ternary, subtracting and refractory neurons; return how many u wrapped and how many v saturated."""
+def update_lif(a, state, s, shift, parameters, reset, refractory):  # type: ignore[no-untyped-def]
+    """Update ternary, subtracting, bursting and refractory neurons; return how many u wrapped and v saturated.
+
+    reset: 0 to zero, 1 by subtraction, 2 burst, for which ``lower`` bounds the membrane.
+    """
     u, v, frozen, _ = state
     threshold, keep_u, keep_v, bias, lower = parameters
     wraps, clips = 0, 0
@@ -52,12 +55,19 @@ def update_lif(a, state, s, shift, parameters, subtract, refractory):  # type: i
         free = _scaled(v[i], keep_v[i], 12) + current + bias[i]
         held = _saturated(free)
         clips += held != free
+        if reset == 2:
+            burst = max(held, i64(0)) // i64(threshold[i])
+            s[i] = burst
+            if burst != 0:
+                frozen[i] = refractory
+            v[i] = max(held - burst * i64(threshold[i]), i64(lower[i]))
+            continue
         fired = i64(held > threshold[i]) - i64(held < lower[i])
         s[i] = fired
         if fired != 0:
             frozen[i] = refractory
             crossed = i64(threshold[i]) if fired > 0 else i64(lower[i])
-            held = held - crossed if subtract else i64(0)
+            held = held - crossed if reset == 1 else i64(0)
         v[i] = held
     return wraps, clips
 

@@ -5,7 +5,7 @@ model                      process
 =========================  =====================================================================================
 plain Lif, integrator      Lava's LIFReset; an integrator gets a threshold that no membrane reaches
 ternary Lif                Lava's TernaryLIF
-Lif, subtract, refractory  ``worker/own``: ours, because Lava has none in fixed point
+Lif, other resets          ``worker/own``: ours, because Lava has none in fixed point
 SigmaDelta                 Lava's Delta, Sigma, SigmaDelta
 Resonator                  Lava's RF and RF_IZ
 =========================  =====================================================================================
@@ -80,11 +80,15 @@ def _lif(neuron: Lif) -> Entry:
     entry: dict[str, Any] = {"kind": "lif", "bias_exp": neuron.bias_exponent}
     if neuron.plain or not neuron.spiking:
         return entry, values
-    lower = neuron.lower_threshold
+    lower = neuron.lowest if neuron.bursts else neuron.lower_threshold
     values["lower"] = np.array(-_NEVER) if lower is None else lower.astype(np.int64)
     if neuron.reset == "zero" and not neuron.refractory:
         return {**entry, "kind": "ternary"}, values
-    own = {"kind": "extended", "subtract": neuron.reset == "subtract", "refractory": neuron.refractory}
+    own = {
+        "kind": "burst" if neuron.bursts else "extended",
+        "subtract": neuron.reset == "subtract",
+        "refractory": neuron.refractory,
+    }
     return {**entry, **own}, values
 
 

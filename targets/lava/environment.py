@@ -80,6 +80,12 @@ def find() -> Environment | None:
     return environment if environment.python.exists() else None
 
 
+def packages() -> tuple[Path, ...]:
+    """Return the folders of packages of the environment, none where it is not installed."""
+    environment = find()
+    return () if environment is None else tuple((environment.path / "lib").glob("python3*/site-packages"))
+
+
 def require() -> Environment:
     """Return the environment, or raise :class:`BackendMissing` with the command that makes it."""
     environment = find()

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from neurodeploy.errors import Unsupported
 from neurodeploy.fixedpoint import STATE_LIMIT, STATE_SHIFT, shift
 from neurodeploy.network import Convolution, Network, Population, Projection, largest_sum
-from neurodeploy.neurons import Lif, Resonator, SigmaDelta
+from neurodeploy.neurons import Lif, Neuron, Resonator, SigmaDelta
 from neurodeploy.targets.emulator.golden import arriving
 
 Tapes = Mapping[str, npt.NDArray[Any]]
@@ -33,7 +33,12 @@ def payloads(network: Network, source: str, spikes: Tapes) -> tuple[int | None, 
         return max(abs(low), abs(high), 1), low < 0 or high > 1
     part = network.by_name[source]
     assert isinstance(part, Population)
-    return None if isinstance(part.neuron, SigmaDelta) else 1, part.neuron.graded
+    return None if _sends_sums(part.neuron) else 1, part.neuron.graded
+
+
+def _sends_sums(neuron: Neuron) -> bool:
+    """Return whether no bound on what a neuron sends is known before a run."""
+    return isinstance(neuron, SigmaDelta) or (isinstance(neuron, Lif) and neuron.bursts)
 
 
 def watches(network: Network, spikes: Tapes) -> list[str]:
@@ -47,7 +52,7 @@ def verify_ranges(network: Network, spikes: Tapes, kept: Mapping[str, Tapes]) ->
     sent = {**spikes, **kept["s"]}
     for projection in network.projections:
         source = network.by_name[projection.source]
-        if isinstance(source, Population) and isinstance(source.neuron, SigmaDelta):
+        if isinstance(source, Population) and _sends_sums(source.neuron):
             _verify_sums(projection, sent[projection.source])
     for population in network.populations:
         reached, limit = max(_reaches(network, population, sent, kept)), _REGISTER_MAX

@@ -12,11 +12,12 @@ import time
 
 import numpy as np
 
+from neurodeploy.fans import ConvolutionFan, fan_of
 from neurodeploy.mapping import map_network
 from neurodeploy.network import Convolution, Network, Population, Port, Projection
 from neurodeploy.neurons import Lif
 from neurodeploy.targets.chip import load_chip
-from neurodeploy.tiling import ConvolutionFan, Tiling, fan_of
+from neurodeploy.tiling import Tiling
 
 #: Channels and side of the maps.
 SIZES = ((8, 32), (8, 64), (10, 96), (13, 116))

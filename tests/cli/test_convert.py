@@ -80,7 +80,7 @@ def test_convert_quantizes_on_request_only(run, files):
 
 
 WRONG = {
-    "another suffix": (("a.net", "-o", "a.h5"), 2, "has the suffix '.h5'; give a .nir, .net, .onnx file"),
+    "another suffix": (("a.net", "-o", "a.h5"), 2, "has the suffix '.h5'; give a .nir, .net, .onnx, .py file"),
     "itself": (("a.net", "-o", "a.net", "--force"), 2, "is the file that is read"),
     "an existing file": (("a.net", "-o", "a.npz.net"), 2, "already exists"),
     "a target twice": (("a.net", "-o", "b.nir", "--target", "loihi2"), 2, "holds integers already"),

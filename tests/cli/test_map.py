@@ -3,7 +3,7 @@ import json
 import pytest
 
 from neurodeploy.cli import main
-from tests.chains import chain, conv, dense
+from tests.chains import chain, conv, dense, sparse
 
 SMALL = chain((784,), dense(128, 784), dense(64, 128), dense(10, 64))
 LARGE = chain((8, 32, 32), dense(10, 8192))
@@ -41,7 +41,7 @@ def test_network_that_does_not_fit_is_a_no(run):
     code, out, err = run(LARGE, "--target", "loihi1", "--json")
     document = json.loads(out)
     assert (code, document["fits"]) == (1, False)
-    assert document["violations"][0].keys() == {"population", "limit", "found", "allowed", "advice"}
+    assert document["violations"][0].keys() == {"population", "limit", "found", "allowed", "advice", "knobs"}
     assert "error: l1: needs 8,192 in_axons, loihi1 allows 3,891; give in at most 3,891 neurons" in err
     code, out, _ = run(LARGE, "--target", "loihi1")
     assert code == 1
@@ -72,3 +72,19 @@ def test_margin_and_unknown_target_are_checked(run):
     code, _, err = run(SMALL, "--target", "loihi9")
     assert code == 2
     assert "did you mean" in err
+
+
+def test_layers_share_cores_when_asked_to(run):
+    code, out, _ = run(SMALL, "--target", "loihi2", "--share", "--json")
+    document = json.loads(out)
+    assert (code, document["fits"], document["share"], document["cores_used"]) == (0, True, True, 3)
+    code, _, err = run(SMALL, "--target", "dynapcnn", "--share")
+    assert (code, "dynapcnn: has one population to a core" in err) == (2, True)
+
+
+def test_orders_of_neurons_are_chosen_by_name(run):
+    network = chain((40,), sparse(200, 40, share=0.05), dense(4, 200))
+    found = [run(network, "--target", "loihi1", "--partition", name)[0] for name in ("own", "given", "mtkahypar")]
+    assert found == [0, 0, 0]
+    code, _, err = run(network, "--target", "loihi1", "--partition", "metis")
+    assert (code, "'metis' is no way to order neurons" in err) == (2, True)

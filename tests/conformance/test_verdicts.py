@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.conformance import Reader, read_case, read_cases, run_cases
+from neurodeploy.conformance.checkpoint import check_checkpoint
 from neurodeploy.conformance.files import check_bare, check_files
 from neurodeploy.conformance.malformed import check_malformed
 from neurodeploy.errors import InputError
@@ -202,3 +203,20 @@ def test_a_case_with_nothing_to_read_is_listed(tmp_path):
     case = copy_of("sinabs-maxpool", tmp_path)
     assert [row.verdict for row in run_cases([case], models=False)] == ["not run"]
     assert json.loads((case.folder / "case.json").read_text())["framework"] == "sinabs"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "verdict"),
+    [
+        ("refuse naming the option", "holds"),
+        ("refuse: incomplete file; from the checkpoint: expected.nir", "fails"),
+        ("no file; from the checkpoint: refuse naming the option", "holds"),
+    ],
+)
+def test_a_refused_checkpoint_counts_where_the_case_asks_for_it(tmp_path, wanted, verdict):
+    case = copy_of("snntorch-linear-lif", tmp_path, importer_should=wanted)
+    code = case.folder / "model.py"
+    code.write_text(code.read_text().replace("init_hidden=True", "init_hidden=True, state_quant=lambda v: v"))
+    row = only(check_checkpoint(case))
+    assert row.verdict == verdict
+    assert "state_quant" in row.detail

@@ -32,7 +32,7 @@ for a, state, kept in (("*i16", "*i32", False), ("*i32", "*i64", True)):
     types |= dict.fromkeys(("thresholds", "keeps_u", "keeps_v", "biases"), state)
     flags = {"DRIVEN": True, "UNIFORM": not kept, "KEEP_U": kept, "KEEP_V": kept, "RESETS": kept, "CELLS": 256}
     found[f"neurons {state}"] = assembly(kernels.neurons, types, flags, ("a", "s", "states", "cells"), num_warps=2)
-for model in range(3):
+for model in range(4):
     types = {"a": "*i32", "b": "*i32", "s": "*i32", "kept_u": "*i32", "kept_v": "*i32", "clock": "*i32"}
     types |= dict.fromkeys(("states", "thresholds", "firsts", "seconds", "biases", "lowers"), "*i64")
     flags = {"MODEL": model, "STAGE": 2, "U": 0, "V": 1, "CELLS": 64}

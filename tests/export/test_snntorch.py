@@ -6,6 +6,7 @@ from torch import nn
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.framework import open_module
+from neurodeploy.nir_export import export_model
 from neurodeploy.targets.reference import run
 from tests.export.nets import lif, lively
 
@@ -22,6 +23,22 @@ NEURONS = {
     for reset in ("subtract", "zero", "none")
     for delay in (True, False)
     if not (kind is snn.RSynaptic and not delay)
+}
+
+LAPICQUE = {
+    "beta": {"beta": 0.7},
+    "beta and R": {"beta": 0.7, "R": 2.0},
+    "beta and C": {"beta": 0.7, "C": 4.0},
+    "R and C": {"R": 3.0, "C": 2.5},
+    "steps of another length": {"R": 3.0, "C": 0.005, "time_step": 2e-3},
+    "learned": {"beta": 0.7, "learn_threshold": True},
+}
+
+ALPHA = {
+    "one value for all": {"alpha": 0.9, "beta": 0.7},
+    "a value a neuron": {"alpha": torch.linspace(0.75, 0.95, 7), "beta": torch.linspace(0.2, 0.7, 7)},
+    "learned": {"alpha": 0.85, "beta": 0.5, "learn_beta": True, "learn_threshold": True},
+    "an inhibition of one step": {"alpha": 0.8, "beta": 0.0},
 }
 
 
@@ -43,6 +60,46 @@ def test_every_neuron_with_every_reset(case):
     torch.manual_seed(3)
     neuron = kind(beta=0.7, threshold=1.1, init_hidden=True, reset_mechanism=reset, reset_delay=delay, **extra)
     compare(lively(nn.Sequential(nn.Linear(5, 7), neuron), seed=2))
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero", "none"])
+@pytest.mark.parametrize("case", LAPICQUE)
+def test_lapicque(case, reset):
+    neuron = snn.Lapicque(threshold=0.25, init_hidden=True, reset_mechanism=reset, **LAPICQUE[case])
+    compare(lively(nn.Sequential(nn.Linear(5, 7), neuron), seed=2))
+
+
+def test_lapicque_in_its_own_seconds():
+    neuron = snn.Lapicque(R=3.0, C=0.005, time_step=2e-3, init_hidden=True)
+    node = open_module(nn.Sequential(nn.Linear(5, 7), neuron), dt=2e-3).graph.nodes["1"]
+    assert (float(node.tau_mem), float(node.r)) == pytest.approx((0.015, 3.0))
+
+
+@pytest.mark.parametrize("case", ALPHA)
+def test_alpha_is_a_delay_a_current_and_a_membrane(case):
+    neuron = snn.Alpha(threshold=0.6, init_hidden=True, reset_mechanism="none", **ALPHA[case])
+    graph = compare(lively(nn.Sequential(nn.Linear(5, 7), neuron), seed=2))
+    assert graph.sources("1") == ["1.input"]
+    assert graph.nodes["1"].kind == "CubaLIF"
+
+
+def test_alpha_with_states_of_the_users_own(tmp_path):
+    class Explicit(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.alpha = nn.Linear(5, 7), snn.Alpha(0.9, 0.7, threshold=0.6, reset_mechanism="none")
+
+        def forward(self, x, exciting, inhibiting, membrane):
+            return self.alpha(self.fc(x), exciting, inhibiting, membrane)
+
+    assert export_model(open_module(lively(Explicit(), seed=2), shape=(5,)), tmp_path / "net.nir").proof.equal
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+def test_a_reset_of_alpha_is_refused_with_the_reason(reset):
+    neuron = snn.Alpha(0.9, 0.7, init_hidden=True, reset_mechanism=reset)
+    with pytest.raises(Unsupported, match=rf"^1: its reset \('{reset}'\) acts on the exciting and the inhibiting"):
+        open_module(nn.Sequential(nn.Linear(5, 7), neuron))
 
 
 @pytest.mark.parametrize(
@@ -111,9 +168,9 @@ def test_what_a_graph_cannot_say(case):
             snn.RSynaptic(alpha=0.5, beta=0.5, linear_features=7, reset_delay=False),
             "ignores reset_delay",
         ),
-        (snn.Lapicque(beta=0.5, init_hidden=True), "is a Lapicque"),
+        (snn.SLSTM(7, 7, init_hidden=True), "is a SLSTM"),
     ],
-    ids=["alpha", "no leak", "RSynaptic", "Lapicque"],
+    ids=["alpha", "no leak", "RSynaptic", "SLSTM"],
 )
 def test_neurons_without_a_reader(neuron, named):
     with pytest.raises(Unsupported, match=named):

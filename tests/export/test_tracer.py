@@ -6,6 +6,10 @@ from torch import nn
 from neurodeploy.errors import InputError, Unsupported
 from neurodeploy.export.framework import open_module
 from neurodeploy.graph import BatchNorm, Convolution, Flatten, Neuron, Pool, Scale
+from neurodeploy.nir_export import export_model
+from neurodeploy.passes import max_pool_to_or
+from neurodeploy.quantization import quantize
+from neurodeploy.targets.chip import load_chip
 from neurodeploy.targets.reference import run
 from tests.export.nets import Explicit, Hidden, Readout, lif, lively
 
@@ -87,6 +91,11 @@ OPERATIONS = {
     "divided": (lambda n, x: n.a(x / 4), Scale),
     "itself": (lambda n, x: n.a(x + x), Scale),
     "pool": (lambda n, x: n.a(nn.functional.avg_pool2d(x, 3)), Pool),
+    "maximum": (lambda n, x: n.a(nn.functional.max_pool2d(x, 2, stride=1)), Pool),
+    "maximum by name": (lambda n, x: n.a(nn.functional.max_pool2d(input=x, kernel_size=3)), Pool),
+    "dropout": (lambda n, x: n.a(nn.functional.dropout(x, 0.5, n.training)), Neuron),
+    "dropout of channels": (lambda n, x: n.a(nn.functional.dropout2d(x, training=n.training)), Neuron),
+    "identity": (lambda n, x: n.a(nn.Identity()(x)), Neuron),
     "sum": (lambda n, x: n.b(sum([n.a(x), x])), Neuron),
     "in place": (lambda n, x: n.b(n.a(x).add_(x)), Neuron),
     "detached": (lambda n, x: n.a(x.detach().float().contiguous()), Neuron),
@@ -105,8 +114,38 @@ def test_an_operation_between_layers(operation):
         np.testing.assert_array_equal(found[f"s/{name}"], values)
 
 
+JOINED = {
+    "maps": (lambda n, x: n.b(n.w(torch.cat([x, n.a(x)], 1))), nn.Conv2d(4, 3, 2), (2, 3, 3)),
+    "with itself": (lambda n, x: n.a(torch.concat((x, x, x), dim=-3)), None, (2, 3, 3)),
+    "lines": (lambda n, x: n.b(n.w(torch.concatenate([n.a(x), x], axis=1))), nn.Conv1d(4, 3, 2), (2, 5)),
+    "flat": (lambda n, x: n.b(n.w(torch.cat([n.a(x), x, x + x], -1))), nn.Linear(18, 4), (6,)),
+    "normalised": (lambda n, x: n.b(n.w(torch.cat([n.a(x), x], 1))), nn.BatchNorm2d(4), (2, 3, 3)),
+}
+
+
+@pytest.mark.parametrize("case", JOINED)
+def test_a_concatenation_along_the_channels(case, tmp_path):
+    function, layer, shape = JOINED[case]
+    torch.manual_seed(2)
+    if isinstance(layer, nn.BatchNorm2d):
+        layer.running_mean.uniform_(-0.2, 0.2)
+    live = open_module(Step(function, a=lif(threshold=0.7), b=lif(threshold=0.3), w=layer), shape=shape, steps=20)
+    inputs = live.draw(3, 3)
+    assert all(values.any() for values in live.record(inputs).values())
+    assert export_model(live, tmp_path / "net.nir").proof.equal
+    if len(shape) != 2:  # a convolution over one axis is no matter of concatenations
+        quantize(live.graph, load_chip("loihi2"))
+
+
+def test_a_join_too_wide_is_refused():
+    with pytest.raises(Unsupported, match=r"cat .*joins 10,000 channels, more than 8,192"):
+        graph_of(Step(lambda n, x: n.a(torch.cat([x, x], 1)), a=lif()), 5000)
+
+
 REFUSED = {
-    "cat": (lambda n, x: n.a(torch.cat([x, x], 1)), "cat"),
+    "along rows": (lambda n, x: n.a(torch.cat([x, x], 2)), r"cat .*along axis 2, not along the channels"),
+    "of samples": (lambda n, x: n.a(torch.cat((x, x))), r"cat .*along axis 0"),
+    "with a constant": (lambda n, x: n.a(torch.cat([x, torch.ones(2, 1, 3, 3)], 1)), "cat .*with a constant"),
     "relu": (lambda n, x: n.a(torch.relu(x)), "relu"),
     "matmul": (lambda n, x: n.a(x @ torch.ones(3, 3)), "matmul"),
     "branch": (lambda n, x: n.a(x) if x.sum() > 0 else n.a(x + x), "sum"),
@@ -115,6 +154,7 @@ REFUSED = {
     "constant": (lambda n, x: n.a(x + torch.ones(3)), "constant"),
     "integers": (lambda n, x: n.a(x.to(torch.int32)), "int32"),
     "weighted": (lambda n, x: n.a(torch.add(x, x, alpha=2)), "alpha=2"),
+    "dropout that stays on": (lambda n, x: n.a(nn.functional.dropout(x)), "training=self.training"),
     "the batch": (lambda n, x: n.a(x.flatten(0, 1)), "batch axis"),
     "two of them": (lambda n, x: n.a(x.view(-1, 9)), "no merging of neighbouring axes"),
 }
@@ -190,3 +230,17 @@ def test_the_hooks_are_taken_off_again():
     module = Hidden()
     graph_of(module, 2, 6, 6)
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+
+
+def test_a_maximum_of_spikes_becomes_an_or():
+    """The graph keeps the pool; what a chip runs of it is a population more, with the same spikes behind it."""
+    module = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), lif(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18, 4), lif())
+    live = open_module(lively(module), shape=(1, 6, 6), steps=20)
+    drawn = live.draw(3, 0)
+    answers = live.record(drawn)
+    for graph in (live.graph, max_pool_to_or(live.graph)):
+        found = run(graph, {"input": drawn})
+        for name, values in answers.items():
+            np.testing.assert_array_equal(found[f"s/{name}"], values, err_msg=name)
+    assert 0 < answers["5"].mean() < 1
+    assert len(max_pool_to_or(live.graph).of_type(Neuron)) == len(live.graph.of_type(Neuron)) + 1

@@ -16,8 +16,10 @@ DECAYS = (0, 1, 2, 7, 1024, 3071, 4094, 4095, 4096)
 THRESHOLDS = (0, 1, 2, 40, 300, 5000, 131070, 131071)
 BIASES = (-32768, -4096, -1, 0, 0, 1, 4095, 32767)
 WEIGHTS = (-256, -255, -254, -128, -2, -1, 0, 1, 2, 127, 128, 254, 255)
-#: What sigma-delta neurons send are sums, which grow from layer to layer: small weights keep them in 32 bits.
+#: What sigma-delta and bursting neurons send are sums that grow from layer to layer: small weights keep 32 bits.
 SMALL_WEIGHTS = (-3, -2, -1, 0, 1, 2, 3)
+#: How the names of neurons begin that send sums, or numbers of spikes.
+SUMMING = ("delta", "sigma", "burst")
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Recipe:
         return min(1 + s.delay + latencies[s.source] for s in [self.layers[index - 1].drive, *forward])
 
     def _values(self, synapses: Synapses) -> tuple[int, ...]:
-        graded = synapses.source and self.layers[synapses.source - 1].neuron.startswith(("delta", "sigma"))
+        graded = synapses.source and self.layers[synapses.source - 1].neuron.startswith(SUMMING)
         return SMALL_WEIGHTS if graded else WEIGHTS
 
     def _connection(
@@ -173,7 +175,14 @@ def _neuron(rng: np.random.Generator, layer: Layer, shape: Shape) -> Neuron:
         refractory=layer.refractory,
     )
     lower = rng.choice([-131071, -5000, -40, -1, 0], size)
-    return replace(lif, **{name: {"lower_threshold": lower}.get(name, value) for name, value in VARIANTS[layer.neuron]})
+    if layer.neuron.startswith("burst"):
+        lif = replace(lif, threshold=np.maximum(lif.threshold, 40))
+    return replace(
+        lif,
+        **{
+            name: {"lower_threshold": lower, "lowest": lower}.get(name, value) for name, value in VARIANTS[layer.neuron]
+        },
+    )
 
 
 #: Kind of leaky integrate-and-fire -> what is different from the plain one.
@@ -181,6 +190,7 @@ VARIANTS: dict[str, tuple[tuple[str, object], ...]] = {
     "lif": (),
     "ternary": (("lower_threshold", None),),
     "subtract": (("reset", "subtract"),),
+    "burst": (("reset", "burst"), ("lowest", None)),
     "ternary-subtract": (("lower_threshold", None), ("reset", "subtract")),
     "integrator": (("spiking", False),),
 }

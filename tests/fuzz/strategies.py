@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from neurodeploy.network import Shape
 
-from .recipes import NEURONS, Geometry, Layer, Recipe, Synapses
+from .recipes import NEURONS, SUMMING, Geometry, Layer, Recipe, Synapses
 
 #: Plain neurons as often as all others together: they are what most networks consist of.
 neurons = st.one_of(st.just("lif"), st.sampled_from(NEURONS))
@@ -43,7 +43,7 @@ def layers(
 ) -> Layer:
     """Draw a layer on those whose shapes are given, the port first, and append its own; exponents to ``largest``."""
     source = draw(st.integers(max(0, len(shapes) - 2), len(shapes) - 1))
-    summing = source > 0 and kinds[source].startswith(("delta", "sigma"))
+    summing = source > 0 and kinds[source].startswith(SUMMING)
     exponents = st.integers(-2, 0) if summing else st.integers(-3, largest)
     convolves = len(shapes[source]) == 3 and draw(st.booleans())
     geometry = draw(geometries(shapes[source])) if convolves else None
@@ -89,7 +89,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         kind = draw(st.sampled_from(["dense", "sparse"]))
         resonates = drawn[target - 1].neuron in ("phase", "izhikevich")
         # A loop through neurons that send sums multiplies them by themselves; one past a long delay takes a longer.
-        if source < target or not (long or any(k.startswith(("delta", "sigma")) for k in kinds)):
+        if source < target or not (long or any(k.startswith(SUMMING) for k in kinds)):
             imaginary = resonates and draw(st.booleans())
             extra.append((target, Synapses(source, kind, draw(st.integers(-3, 0)), draw(st.integers(0, 4)), imaginary)))
     return Recipe(

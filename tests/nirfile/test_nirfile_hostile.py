@@ -242,6 +242,17 @@ def test_a_heap_without_end_does_not_hang(bare):
         read(bare)
 
 
+def test_a_heap_in_disguise_does_not_hang(bare):
+    """The library takes a heap for one whatever its reserved bytes hold."""
+    damaged = bytearray(bare.read_bytes())
+    heap = damaged.index(b"GCOL\x01")
+    damaged[heap + 5 : heap + 8] = b"\xff\xff\xff"
+    damaged[heap + 24 : heap + 32] = bytes(8)
+    bare.write_bytes(damaged)
+    with pytest.raises(InputError, match=r"its text lies in no global heap at byte"):
+        read(bare)
+
+
 def test_a_text_that_claims_gigabytes_is_not_allocated(bare):
     with h5py.File(bare) as file:
         place = file[f"{NODES}/lif/type"].id.get_offset()

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -37,6 +38,17 @@ def test_every_tile_and_every_core_is_drawn(target):
     first = placement.populations[0]
     share = f"{first.use:.0%} of {first.tightest_limit.replace('_', ' ')}"
     assert f"{first.name}: {first.cores} cores, {share}" in texts(tree)
+
+
+def test_a_shared_core_is_drawn_in_stripes():
+    network = chain((12,), *(dense(40, 12 if i == 0 else 40) for i in range(4)))
+    placement = map_network(network, load_chip("loihi2"), share=True)
+    assert (placement.cores_used, len(placement.cores)) == (1, 4)
+    tracks = of_class(parse(placement), "track")
+    places = sorted(float(track.get("x")) for track in tracks)
+    widths = {float(track.get("width")) for track in tracks}
+    assert len(tracks) == 4
+    assert all(b - a == pytest.approx(widths.copy().pop(), abs=0.02) for a, b in itertools.pairwise(places))
 
 
 def test_columns_are_as_high_as_the_limit_used_most():

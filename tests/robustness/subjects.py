@@ -50,6 +50,12 @@ def _load(path: Path) -> Any:
     return load(path, dt=1e-3, semantics="nir")
 
 
+def _load_netx(path: Path) -> Any:
+    from neurodeploy.loading import load
+
+    return load(path)
+
+
 def _events(path: Path) -> None:
     np.savez(path, spikes=np.ones((2, 3, 4), np.uint8), labels=np.arange(2), extra=np.asfortranarray(np.eye(3)))
 
@@ -144,10 +150,31 @@ def _read_trained(path: Path) -> Any:
     return spiking(ann, Recipe(Coding("payload", 1.0), dict.fromkeys(ann.activations, 1.0), (0.0, 1.0), 8))
 
 
+def _netx(path: Path) -> None:
+    from tests.export.netx.files import FLATTEN, conv, dense, neuron, source, weights, write
+
+    rng = np.random.default_rng(4)
+    image = conv(weights(rng, "even", 4, 1, 3, 3), (4, 5, 4), groups=2, padding=np.array([1, 1]), bias=np.arange(4))
+    late = dense(weights(rng, "odd", 6, 80), delay=rng.integers(0, 9, 6), cell=neuron(rng.integers(20, 90, 6)))
+    again = weights(rng, "small", 5, 5).astype(np.float32)
+    loop = dense(weights(rng, "positive", 5, 6), kind="dense_rec", weight_rec=again)
+    write(path, source(2, 5, 4), image, FLATTEN, late, loop, simulation__Ts=1.0)
+
+
+def _driven_netx(path: Path) -> None:
+    from tests.export.netx.files import dense, source, write
+
+    cell = {"type": b"SDNN", "vThMant": 20, "refDelay": 1, "gradedSpike": True}
+    first = source(4, neuron={**cell, "vThMant": 9}, bias=np.array(3), weight=np.array(64))
+    write(path, first, dense(np.eye(3, 4) * 64, cell=cell), dense(np.ones((2, 3)) * 30, cell=cell))
+
+
 SUBJECTS: tuple[Subject, ...] = (
     Subject("float network", ".nir", _float_nir, _load),
     Subject("integer network", ".nir", _network_nir, _load),
     Subject("network by nir", ".nir", _foreign_nir, _load),
+    Subject("netx chain", ".net", _netx, _load_netx),
+    Subject("netx driven by the host", ".net", _driven_netx, _load_netx),
     Subject("events", ".npz", _events, _read_events),
     Subject("checkpoint", ".safetensors", _checkpoint, _read_checkpoint),
     Subject("state dict", ".pt", _state_dict, _read_weights),

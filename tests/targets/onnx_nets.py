@@ -91,6 +91,7 @@ NETWORKS = {
     "ternary, subtract": lambda: layer(TERNARY, dense(2)),
     "integrator": lambda: layer(INTEGRATOR, dense(3)),
     "ternary payloads": lambda: pair(Lif(9, 90, 90, lower_threshold=-9), Lif(9, 90, 90, reset="subtract")),
+    "bursts": lambda: pair(Lif(40, 4096, 60, reset="burst", lowest=-40), Lif(900, 90, 90, reset="burst", refractory=1)),
     "sigma-delta": lambda: pair(
         SigmaDelta(4, bias=3, spike_exponent=1, state_exponent=3), SigmaDelta(0, stage="sigma")
     ),

@@ -38,7 +38,7 @@ def test_formats_are_those_of_the_golden_model():
         bias_exponent_minimum=0,
         bias_exponent_maximum=7,
         delay_maximum=62,
-        resets=("zero", "subtract"),
+        resets=("zero", "subtract", "burst"),
         graded_spikes=True,
     )
     assert not load_chip("loihi1").formats.graded_spikes
@@ -237,3 +237,15 @@ def test_template_is_a_chip_and_so_is_its_example_of_two_kinds(tmp_path):
     path = tmp_path / "kinds.toml"
     path.write_text(text[:start] + re.sub(r"^# ?", "", text[start:], flags=re.MULTILINE))
     assert [kind.count for kind in load_chip(path).kinds] == [22, 100]
+
+
+def test_populations_of_a_core(tmp_path):
+    assert [load_chip(name).populations for name in ("loihi1", "loihi2", "dynapcnn")] == [8, 8, 1]
+    path = tmp_path / "chip.toml"
+    path.write_text(
+        LOIHI2.replace("populations = { value = 8", "populations = { value = 0").replace(
+            "low = 1, high = 8", "low = 0, high = 8"
+        )
+    )
+    with pytest.raises(InputError, match=r"limits\.populations is 0; a core holds one population at least"):
+        load_chip(path)

@@ -4,7 +4,7 @@
 model                                       kernel        states
 ==========================================  ============  ==============================================================
 :class:`~neurodeploy.neurons.Lif`           ``neurons``   u, v; where plain or an integrator
-the same, ternary, subtracting, refractory  ``variants``  u, v, frozen
+the same, with any other reset or feature   ``variants``  u, v, frozen
 :class:`~neurodeploy.neurons.SigmaDelta`    ``variants``  sigma, act, residue, error
 :class:`~neurodeploy.neurons.Resonator`     ``variants``  real, imaginary
 ==========================================  ============  ==============================================================
@@ -25,7 +25,7 @@ from neurodeploy.neurons import Lif, Neuron, Resonator, SigmaDelta
 from neurodeploy.targets.emulator.cuda.weights import Int64, channel_last
 
 #: What :func:`kernels.variants` calls the models and the stages of one of them.
-LIF, SIGMA_DELTA, RESONATOR = 0, 1, 2
+LIF, SIGMA_DELTA, RESONATOR, BURST = 0, 1, 2, 3
 STAGES = {"delta": 0, "sigma": 1, "sigma-delta": 2}
 
 
@@ -77,7 +77,7 @@ def _columns(population: Population, *columns: npt.ArrayLike) -> tuple[Int64, In
 
 def _lif(neuron: Lif, population: Population) -> Model:
     # A threshold that no membrane exceeds is as good as none.
-    lower = neuron.lower_threshold
+    lower = neuron.lowest if neuron.bursts else neuron.lower_threshold
     columns = _columns(
         population,
         neuron.threshold.astype(np.int64) << STATE_SHIFT if neuron.spiking else REGISTER_MAX,
@@ -87,8 +87,9 @@ def _lif(neuron: Lif, population: Population) -> Model:
         -REGISTER_MAX if lower is None else lower.astype(np.int64) << STATE_SHIFT,
     )
     plain = neuron.plain or not neuron.spiking
-    flags = {"MODEL": LIF, "STAGE": 0, "RELU": False, "CUMULATIVE": False, "SUBTRACT": neuron.reset == "subtract"}
-    return Model(plain, False, *columns, (0, 1), flags, neuron.refractory)
+    flags = {"MODEL": BURST if neuron.bursts else LIF, "STAGE": 0, "RELU": False, "CUMULATIVE": False}
+    flags["SUBTRACT"] = neuron.reset == "subtract"
+    return Model(plain, neuron.bursts, *columns, (0, 1), flags, neuron.refractory)
 
 
 def _sigma_delta(neuron: SigmaDelta, population: Population) -> Model:

@@ -147,6 +147,7 @@ def models_hold(device: Device) -> None:
     models = (
         replace(_lif(rng), lower_threshold=lower, reset="subtract", refractory=2),
         replace(_lif(rng), lower_threshold=lower),
+        replace(_lif(rng), threshold=rng.choice([1, 300], size), reset="burst", lowest=np.minimum(lower, 0)),
         SigmaDelta(rng.choice([0, 3, 50], size), bias, cumulative_error=True, spike_exponent=6, state_exponent=6),
         SigmaDelta(rng.choice([0, 3, 50], size), stage="delta", spike_exponent=6),
         Resonator(rng.choice([1, 20000], size), (4000 * np.sin(angle)).astype(int), (4000 * np.cos(angle)).astype(int)),

@@ -44,6 +44,20 @@ def _lif(a, u, v, frozen, threshold, keep_u, keep_v, bias, lower, refractory, SU
 
 
 @triton.jit
+def _burst(a, u, v, frozen, threshold, keep_u, keep_v, bias, lowest, refractory):
+    """Return what :func:`_lif` does for neurons that send as many spikes as their membrane holds thresholds."""
+    raw = _scaled(u, keep_u, 12) + a
+    u = tl.where(raw > 8388608, raw - 16777216, tl.where(raw <= -8388608, raw + 16777216, raw))
+    awake = frozen == 0
+    free = tl.where(awake, _scaled(v, keep_v, 12) + u + bias, v)
+    held = _saturated(free)
+    s = tl.where(awake, tl.maximum(held, 0) // threshold, 0)
+    after = tl.where(awake, tl.maximum(held - s * threshold, lowest), held)
+    left = tl.maximum(frozen - 1, 0)
+    return u, after, tl.where(s == 0, left, refractory), s, u != raw, held != free
+
+
+@triton.jit
 def _sigma_delta(
     a, sigma, act, residue, error, threshold, bias, exponent, below,
     STAGE: tl.constexpr, RELU: tl.constexpr, CUMULATIVE: tl.constexpr,
@@ -145,6 +159,10 @@ def variants(
             p, q, r, sent, wrapped, clipped = _lif(
                 here, p, q, r, threshold, first, second, bias, lower, refractory, SUBTRACT
             )  # fmt: skip
+            wraps += wrapped.to(tl.int64)
+            clips += clipped.to(tl.int64)
+        elif MODEL == 3:
+            p, q, r, sent, wrapped, clipped = _burst(here, p, q, r, threshold, first, second, bias, lower, refractory)
             wraps += wrapped.to(tl.int64)
             clips += clipped.to(tl.int64)
         elif MODEL == 1:

@@ -9,7 +9,7 @@ from lava.proc.lif.process import LIFReset, TernaryLIF
 from lava.proc.rf.process import RF
 from lava.proc.rf_iz.process import RF_IZ
 from lava.proc.sdn.process import ActivationMode, Delta, Sigma, SigmaDelta
-from own.process import ExtendedLif
+from own.process import BurstLif, ExtendedLif
 
 
 def make(entry, values, clear):
@@ -63,7 +63,8 @@ def _ternary(entry, values):
 
 def _extended(entry, values):
     own = {name: entry[name] for name in ("subtract", "refractory")}
-    return ExtendedLif(vth_hi=values["vth"], vth_lo=values["lower"], **own, **_common(entry, values))
+    process = BurstLif if entry["kind"] == "burst" else ExtendedLif
+    return process(vth_hi=values["vth"], vth_lo=values["lower"], **own, **_common(entry, values))
 
 
 def _delta(entry, values):
@@ -104,6 +105,7 @@ def _resonator(kind):
 _MAKERS = {
     "ternary": _ternary,
     "extended": _extended,
+    "burst": _extended,
     "delta": _delta,
     "sigma": _sigma,
     "sigma-delta": _sigma_delta,

@@ -20,8 +20,8 @@ from lava.proc.sdn.models import PyDeltaModelFixed, PySigmaDeltaModelFixed, PySi
 from lava.proc.sdn.process import Delta, Sigma, SigmaDelta
 from lava.proc.sparse.models import PyDelaySparseModelBitAcc, PySparseModelBitAcc
 from lava.proc.sparse.process import DelaySparse, Sparse
-from own.models import PyExtendedLifModel
-from own.process import ExtendedLif
+from own.models import PyBurstLifModel, PyExtendedLifModel
+from own.process import BurstLif, ExtendedLif
 
 
 class Overheard:
@@ -96,6 +96,12 @@ class TapedExtendedLif(Taped, PyExtendedLifModel):
     REMEMBERED = ("frozen",)
 
 
+class TapedBurstLif(Taped, PyBurstLifModel):
+    """Our own, with several spikes in a step."""
+
+    REMEMBERED = ("frozen",)
+
+
 class TapedDelta(Taped, PyDeltaModelFixed):
     """Encoder of changes."""
 
@@ -134,6 +140,7 @@ NEURONS = {
     LIFReset: TapedLifReset,
     TernaryLIF: TapedTernaryLif,
     ExtendedLif: TapedExtendedLif,
+    BurstLif: TapedBurstLif,
     Delta: TapedDelta,
     Sigma: TapedSigma,
     SigmaDelta: TapedSigmaDelta,

@@ -141,6 +141,13 @@ def test_an_input_layer_with_neurons_is_driven_by_the_host(tmp_path):
     assert int(network.populations[0].neuron.current_decay) == 4096
 
 
+@pytest.mark.parametrize("name", ["weight", "bias"])
+def test_a_driven_input_without_its_number_is_refused(name, tmp_path):
+    driven = files.source(2, neuron=files.neuron(), **{name: np.zeros(0)})
+    with pytest.raises(InputError, match=f"layer/0/{name}: holds no number; one is expected"):
+        read(tmp_path, driven, files.dense(ONES))
+
+
 def test_sigma_delta_stages(tmp_path):
     cell = {"type": b"SDNN", "vThMant": 3, "activation": b"relu"}
     layers = (

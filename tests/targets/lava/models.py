@@ -19,6 +19,8 @@ MODELS: dict[str, Neuron] = {
     "ternary, one a neuron": replace(_LIF, lower_threshold=-np.arange(0, 50, 10)),
     "subtract": replace(_LIF, reset="subtract"),
     "refractory": replace(_LIF, refractory=2),
+    "bursting": replace(_LIF, reset="burst"),
+    "bursting within bounds": replace(_LIF, reset="burst", lowest=-7 * np.arange(CELLS), refractory=1),
     "all of these": replace(_LIF, refractory=3, reset="subtract", lower_threshold=-7 * np.arange(CELLS)),
     "integrator": replace(_LIF, spiking=False),
     "sigma-delta": SigmaDelta(30),

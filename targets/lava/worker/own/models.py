@@ -1,4 +1,4 @@
-"""The bit-accurate model of ExtendedLif: Lava's own dynamics of u and v, then firing and reset of our own.
+"""The bit-accurate models of ExtendedLif and BurstLif: Lava's own dynamics of u and v, then our firing and reset.
 
 ::
 
@@ -6,6 +6,11 @@
     s = (v > 64 vth_hi) - (v < 64 vth_lo)           where frozen = 0, else 0
     v = 0, or v - 64 (the threshold it crossed)     where s
     frozen = refractory where s, else max(frozen - 1, 0)
+
+and of BurstLif::
+
+    s = floor(max(v, 0) / (64 vth_hi))              where frozen = 0, else 0
+    v = max(v - 64 vth_hi s, 64 vth_lo)             where frozen = 0, else as it was
 """
 
 import numpy as np
@@ -16,16 +21,12 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.lif.models import AbstractPyLifModelFixed
 
-from own.process import ExtendedLif
+from own.process import BurstLif, ExtendedLif
 
 
-@implements(proc=ExtendedLif, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("bit_accurate_loihi", "fixed_pt")
-class PyExtendedLifModel(AbstractPyLifModelFixed):
-    """Integer arithmetic throughout, in the widths of Lava's LIF."""
+class AbstractOwnModel(AbstractPyLifModelFixed):
+    """What both have in common; Lava lets no model inherit from one that implements a process."""
 
-    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=2)
     vth_hi: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
     vth_lo: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
     frozen: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
@@ -42,6 +43,19 @@ class PyExtendedLifModel(AbstractPyLifModelFixed):
         super().subthr_dynamics(activation_in)
         np.copyto(self.v, before, where=self.frozen > 0)
 
+    def count_frozen(self, fired):
+        """Count the steps that neurons stay frozen."""
+        self.frozen[:] = np.where(fired, self.proc_params["refractory"], np.maximum(self.frozen - 1, 0))
+
+
+@implements(proc=ExtendedLif, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("bit_accurate_loihi", "fixed_pt")
+class PyExtendedLifModel(AbstractOwnModel):
+    """Integer arithmetic throughout, in the widths of Lava's LIF."""
+
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=2)
+
     def spiking_activation(self):
         """Return 1 above the upper threshold, -1 below the lower, 0 between and while frozen."""
         fires = (self.v > self.effective_hi).astype(np.int32) - (self.v < self.effective_lo)
@@ -53,4 +67,23 @@ class PyExtendedLifModel(AbstractPyLifModelFixed):
         crossed = np.where(spike_vector > 0, self.effective_hi, self.effective_lo)
         left = self.v - crossed if self.proc_params["subtract"] else np.zeros_like(self.v)
         np.copyto(self.v, left, where=fired)
-        self.frozen[:] = np.where(fired, self.proc_params["refractory"], np.maximum(self.frozen - 1, 0))
+        self.count_frozen(fired)
+
+
+@implements(proc=BurstLif, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("bit_accurate_loihi", "fixed_pt")
+class PyBurstLifModel(AbstractOwnModel):
+    """Integer arithmetic throughout; what is sent is a number, in the 24 bits of v at most."""
+
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+
+    def spiking_activation(self):
+        """Return how often the threshold fits into the membrane, 0 while frozen."""
+        return np.where(self.frozen > 0, 0, np.maximum(self.v, 0) // self.effective_hi)
+
+    def reset_voltage(self, spike_vector):
+        """Take off what was sent, hold the membrane up, and count the steps it stays frozen."""
+        left = np.maximum(self.v - spike_vector * self.effective_hi, self.effective_lo)
+        np.copyto(self.v, left, where=self.frozen == 0)
+        self.count_frozen(spike_vector != 0)

@@ -1,4 +1,4 @@
-"""The leaky integrate-and-fire neuron of Loihi 2's programmable cores that Lava lacks in fixed point."""
+"""The leaky integrate-and-fire neurons of Loihi 2's programmable cores that Lava lacks in fixed point."""
 
 from lava.magma.core.process.variable import Var
 from lava.proc.lif.process import AbstractLIF
@@ -32,3 +32,10 @@ class ExtendedLif(AbstractLIF):
         self.vth_hi = Var(shape=shape, init=vth_hi)
         self.vth_lo = Var(shape=shape, init=vth_lo)
         self.frozen = Var(shape=shape, init=0)
+
+
+class BurstLif(ExtendedLif):
+    """A LIF that sends as many spikes in a step as its membrane holds thresholds, as their number.
+
+    Parameters are those of :class:`ExtendedLif`, but ``vth_lo`` is the mantissa below which the membrane does not fall.
+    """
