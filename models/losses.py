@@ -3,8 +3,8 @@
 With outputs o[t] over T steps, the logit scale k and labels y whose one-hot form is smoothed by s::
 
     cross-entropy   CE(k sum_t o[t], y)        rate decoding
-    tet             mean_t CE(k o[t], y)       temporal efficient training (Deng et al., ICLR 2022), without its regulariser
-    mse             mean (mean_t o[t] - y)^2   firing rates against 1 for the class and 0 for others; takes no logit scale
+    tet             mean_t CE(k o[t], y)       temporal efficient training (Deng et al., 2022), no regulariser
+    mse             mean (mean_t o[t] - y)^2   firing rates against 1 for the class, 0 for others; no logit scale
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` normalised per channel over the samples and places of all processes, and scaled."""
         if not self.training:
-            return super().forward(x)
+            normalised: Tensor = super().forward(x)
+            return normalised
         values = x.float()
         axes = [axis for axis in range(x.ndim) if axis != 1]
         shape = [1, -1, *[1] * (x.ndim - 2)]

@@ -189,7 +189,8 @@ class Trainer:
         number = (epoch - 1) * self.steps + self.step + 1
         if self.processes.size > 1 or self.processes.device.type != "cpu":
             # Nothing random is shared by processes, nor by a generator that no state is kept of.
-            torch.manual_seed(hash((self.recipe.seed, number, self.processes.rank)) & 0xFFFFFFFF)
+            place = np.random.SeedSequence([self.recipe.seed, number, self.processes.rank])
+            torch.manual_seed(int(place.generate_state(1)[0]))
         self._optimizer.zero_grad()
         parts = self.processes.parts(batch, self.recipe.training.accumulate)
         loss = correct = 0.0
@@ -227,7 +228,7 @@ class Trainer:
         """Let processes exchange gradients in the block only where it computes the last part of a batch."""
         if last or not isinstance(self._module, nn.parallel.DistributedDataParallel):
             return nullcontext()
-        return self._module.no_sync()  # type: ignore[no-any-return]
+        return self._module.no_sync()
 
     def _averaged(self) -> AbstractContextManager[None]:
         return nullcontext() if self._average is None else self._average.in_place()
