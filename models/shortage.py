@@ -57,7 +57,7 @@ def _described(recipe: Recipe, plan: TrainingPlan, present: int) -> OutOfMemory:
         smaller = plan.at(-(-share // parts))
         if smaller.total_bytes < min(present, plan.total_bytes) / 2:
             need = f"about {megabytes(smaller.total_bytes)}"
-            return OutOfMemory(subject, problem, f"set training.accumulate={parts}, which needs {need}, and --resume")
+            return OutOfMemory(subject, problem, f"start again with training.accumulate={parts}, which needs {need}")
     return OutOfMemory(subject, problem, "make the network or data.steps smaller, or take a device with more memory")
 
 

@@ -51,7 +51,8 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         variance = _Sum.apply(centred.square().sum(axes)) / size  # type: ignore[no-untyped-call]
         self._follow(mean.detach(), variance.detach(), size)
         scale = torch.rsqrt(variance + self.eps) * self.weight
-        return (centred * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
+        scaled: Tensor = centred * scale.view(shape) + self.bias.view(shape)
+        return scaled.to(x.dtype)
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, size: Tensor) -> None:
