@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ND := $(BIN)/neurodeploy
 DEMO := demo
 
-.PHONY: demo test lint types walls unit lava fuzz bench results clean
+.PHONY: demo test lint types walls unit doors lava fuzz bench results clean
 
 demo: $(VENV)/.ready lava
 	$(ND) train digits -o $(DEMO)/train --force
@@ -29,6 +29,11 @@ walls: $(VENV)/.ready
 unit: $(VENV)/.ready lava
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# SpikingJelly and sinabs, which want other packages than the rest: an environment for them and the tests of their
+# readers, which `make unit` then runs too.
+doors: $(VENV)/.ready
+	$(BIN)/python -m tests.doors.environment
+
 # More networks and more damaged files than `make test` draws, and others each time: make fuzz COUNT=20000 SEED=7
 COUNT ?= 5000
 SEED ?= $(shell date +%s)
@@ -36,6 +41,12 @@ fuzz: $(VENV)/.ready lava
 	@echo "seed $(SEED)"
 	NEURODEPLOY_FUZZ_COUNT=$(COUNT) NEURODEPLOY_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
 	$(BIN)/python -m tests.robustness.fuzz --count 20000 --seed $(SEED)
+
+# How fast the emulator is beside Lava, nengo-loihi and float libraries, on a machine with nothing else to do; about a
+# quarter of an hour on two cores. Peers that cannot live in .venv get environments of their own: make bench ROUNDS=9
+ROUNDS ?= 5
+bench: $(VENV)/.ready
+	$(BIN)/python -m tests.benchmarks.emulator --rounds $(ROUNDS) -o docs/benchmarks.json --page docs/benchmarks.md
 
 # What others published and measured, beside what this says.
 results: $(VENV)/.ready
@@ -52,4 +63,4 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(DEMO) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv-doors $(DEMO) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -22,7 +22,7 @@ class Request:
     Attributes
     ----------
     factory : ``module:function`` or ``path.py:function`` that builds the user's module; it is imported and run.
-    shape : one sample in one step; that of ``samples``, or of a first Linear, if None.
+    shape : one sample in one step; that of ``samples``, or of a first Linear, if None. By name where there are several.
     steps : length of the input that is drawn for the proof; the model's own if None.
     samples : event file of the proof, which also tells the shape.
     dt : seconds of a step; the framework's own if None.
@@ -31,19 +31,21 @@ class Request:
 
     checkpoint: Path
     factory: str | None = None
-    shape: Shape | None = None
+    shape: Shape | Mapping[str, Shape] | None = None
     steps: int | None = None
     samples: Path | None = None
     dt: float | None = None
     packages: tuple[Path, ...] = ()
 
-    def sample_shape(self) -> Shape | None:
-        """Return the shape that was given, or that of ``samples``, or None."""
+    def sample_shape(self) -> Shape | Mapping[str, Shape] | None:
+        """Return the shape that was given, or that of ``samples``, or None; by name where there are several inputs."""
         if self.shape is None and self.samples is not None:
             from neurodeploy.npz import read_events
 
-            spikes = next(iter(read_events(self.samples).spikes.values()))
-            return spikes.shape[2:] or None  # events have no shape of their own
+            sizes = {port: spikes.shape[2:] for port, spikes in read_events(self.samples).spikes.items()}
+            if not all(sizes.values()):
+                return None  # events have no shape of their own
+            return sizes if len(sizes) > 1 else next(iter(sizes.values()))
         return self.shape
 
 
@@ -107,6 +109,8 @@ DOORS: Mapping[str, Callable[[Request], LiveModel | LiveNetwork]] = {
     "ours": _open_ours,
     "snntorch": partial(_open_framework, "snntorch"),
     "norse": partial(_open_framework, "norse"),
+    "spikingjelly": partial(_open_framework, "spikingjelly"),
+    "sinabs": partial(_open_framework, "sinabs"),
     "rockpool": partial(_open_framework, "rockpool"),
     "slayer": _open_slayer,
 }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
-from neurodeploy.errors import UsageError
-from neurodeploy.export.live import Answers, LiveModel
+from neurodeploy.errors import BackendMissing, UsageError
+from neurodeploy.export.live import Answers, Inputs, LiveModel
+from neurodeploy.export.sequence import Run
 from neurodeploy.export.stepping import clear_states, record, require_kept_state
 from neurodeploy.export.torch_layers import LAYERS, Reader
 from neurodeploy.export.tracer import trace
@@ -34,7 +35,8 @@ class Framework(Protocol):
 
     A module may also say, where it differs from the rest, ``LEADING_AXES``: axes of a tensor before those of a sample,
     1 for the batch, 2 where modules take whole sequences [batch, steps, ...]; ``record``: how a whole input is run,
-    instead of :func:`neurodeploy.export.stepping.record`; and ``input_shape``: the shape of a sample by its module.
+    instead of :func:`neurodeploy.export.stepping.record`; ``over_time``: what runs the user's own module on whole
+    sequences, or None where its forward computes one step; and ``input_shape``: the shape of a sample by its module.
     """
 
     NEURONS: Mapping[type, Reader]
@@ -45,27 +47,37 @@ class Framework(Protocol):
         """Raise Unsupported for an option of a layer that a Graph cannot say."""
 
     def with_state(self, module: nn.Module) -> nn.Module:
-        """Return a module that keeps the state of its neurons from step to step."""
+        """Return a module that computes one step and keeps the state of its neurons, which is the first one now."""
 
 
 #: Name of a framework -> the module that describes it; loaded when asked for.
 FRAMEWORKS: Mapping[str, str] = {
     "snntorch": "neurodeploy.export.snntorch",
     "norse": "neurodeploy.export.norse",
+    "spikingjelly": "neurodeploy.export.spikingjelly",
+    "sinabs": "neurodeploy.export.sinabs",
     "rockpool": "neurodeploy.export.rockpool",
 }
 
 
 def load_framework(name: str) -> Framework:
-    """Return the description of a framework, which imports it."""
-    return cast(Framework, import_module(FRAMEWORKS[name]))
+    """Return the description of a framework, which imports it.
+
+    Raises
+    ------
+    BackendMissing : the framework itself misses a package.
+    """
+    try:
+        return cast(Framework, import_module(FRAMEWORKS[name]))
+    except ModuleNotFoundError as error:
+        raise BackendMissing(name, f"needs the package {error.name!r}", f"run: pip install {error.name}") from error
 
 
 def open_module(
     module: nn.Module,
     *,
     framework: str = "snntorch",
-    shape: Shape | None = None,
+    shape: Shape | Mapping[str, Shape] | None = None,
     dt: float | None = None,
     steps: int | None = None,
 ) -> LiveModel:
@@ -73,9 +85,11 @@ def open_module(
 
     Parameters
     ----------
-    module : takes ``x`` of one step [batch, *shape], with hidden states or with states given and returned.
+    module : takes ``x`` of one step [batch, *shape], with hidden states or with states given and returned; or whole
+        sequences, where its framework does.
     framework : key of :data:`FRAMEWORKS`: whose neurons it holds.
-    shape : shape of one sample in one step; that of the first layer if it is a Linear and None is given.
+    shape : shape of one sample in one step; that of the first layer if it is a Linear and None is given. Of a network
+        with several inputs, the name of each argument of forward -> its shape.
     dt : seconds of a step; what its neurons were built with, or else the framework's own, if None.
 
     Raises
@@ -87,32 +101,62 @@ def open_module(
     for name, part in module.named_modules():
         if isinstance(part, known.BASES):
             known.refuse_options(part, name)  # before a step is tried: some of them make the framework fail
-    module = known.with_state(module.eval())
-    size = shape or getattr(known, "input_shape", _first_linear)(module)
+    module.eval()
+    stepped = known.with_state(module)
+    sizes = _inputs(stepped, shape or getattr(known, "input_shape", _first_linear)(stepped))
     leading = getattr(known, "LEADING_AXES", 1)
-    step = torch.zeros(2, *(1,) * (leading - 1), *size)
-    clear_states(module)
+    samples = {name: torch.zeros(2, *(1,) * (leading - 1), *size) for name, size in sizes.items()}
+    clear_states(stepped)
     traced = trace(
-        module,
-        step,
-        dt=dt or _step_seconds(module, known),
+        stepped,
+        samples,
+        dt=dt or _step_seconds(stepped, known),
         readers={**LAYERS, **known.NEURONS},
         refused=known.BASES,
         leading=leading,
     )
     neurons = {name: name for name in traced.graph.of_type(Neuron)}  # a node has the name of its module
-    require_kept_state(module, torch.zeros_like(step), neurons)
+    over_time: Callable[[nn.Module], Run | None] = getattr(known, "over_time", _one_step)
+    whole = over_time(module)
+    if whole is None:
+        require_kept_state(known.with_state(module), tuple(samples.values()), neurons)
     recorder = getattr(known, "record", record)
 
-    def run(inputs: npt.NDArray[Any]) -> Answers:
-        answers: Answers = recorder(module, inputs, neurons, traced.readouts)
+    def run(inputs: Inputs) -> Answers:
+        given = tuple(inputs[name] for name in traced.inputs) if isinstance(inputs, Mapping) else inputs
+        alone = given[0] if isinstance(given, tuple) and len(given) == 1 else given
+        if whole is not None:
+            return whole(alone, neurons, traced.readouts)
+        answers: Answers = recorder(known.with_state(module), alone, neurons, traced.readouts)
         return answers
 
-    def draw(samples: int, seed: int) -> npt.NDArray[np.uint8]:
-        drawn = np.random.default_rng(seed).random((samples, steps or DEFAULT_STEPS, *size)) < DENSITY
-        return drawn.astype(np.uint8)
+    def draw(samples: int, seed: int) -> Inputs:
+        generator, length = np.random.default_rng(seed), steps or DEFAULT_STEPS
+        drawn = [generator.random((samples, length, *size)) < DENSITY for size in sizes.values()]
+        named = {name: each.astype(np.uint8) for name, each in zip(traced.inputs, drawn, strict=True)}
+        return named if len(named) > 1 else named[traced.inputs[0]]
 
     return LiveModel(traced.graph, run, draw)
+
+
+def _one_step(_module: nn.Module) -> None:
+    """Return None: forward computes one step."""
+
+
+def _inputs(module: nn.Module, shape: Shape | Mapping[str, Shape]) -> dict[str, Shape]:
+    """Return the shape of every input by its name, in the order in which forward takes them."""
+    if not isinstance(shape, Mapping):
+        return {"input": shape}
+    if len(shape) == 1:
+        return dict(shape)
+    known = list(inspect.signature(module.forward).parameters)[: len(shape)]
+    if set(known) != set(shape):
+        raise UsageError(
+            "--input-shape",
+            f"names the inputs {', '.join(shape)}, forward takes {', '.join(known)} first",
+            "name each as forward does",
+        )
+    return {name: shape[name] for name in known}
 
 
 def _step_seconds(module: nn.Module, known: Framework) -> float:

@@ -16,6 +16,9 @@ from neurodeploy.recording import Recording
 #: node name -> float64 [samples, steps, *shape]: the value of the spikes, or the membrane where that is the answer.
 Answers = Mapping[str, npt.NDArray[np.float64]]
 
+#: [samples, steps, *shape], or Input name -> such an array where a network has several inputs.
+Inputs = npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]]
+
 
 @dataclass(frozen=True, eq=False)
 class LiveModel:
@@ -23,14 +26,14 @@ class LiveModel:
 
     Attributes
     ----------
-    graph : the float network with explicit semantics; one Input.
-    record : runs the framework's own code on [samples, steps, *shape] and returns every neuron's answers.
-    draw : (samples, seed) -> input in the model's own coding, uint8 [samples, steps, *shape].
+    graph : the float network with explicit semantics.
+    record : runs the framework's own code on its inputs and returns every neuron's answers.
+    draw : (samples, seed) -> inputs in the model's own coding, uint8.
     """
 
     graph: Graph
-    record: Callable[[npt.NDArray[Any]], Answers]
-    draw: Callable[[int, int], npt.NDArray[np.uint8]]
+    record: Callable[[Any], Answers]
+    draw: Callable[[int, int], Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,12 +19,12 @@ from typing import Any
 import norse.torch as norse
 import numpy as np
 import numpy.typing as npt
-import torch
 from norse.torch.functional.reset import reset_subtract, reset_value
 from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from torch import nn
 
 from neurodeploy.errors import Unsupported
+from neurodeploy.export.parameters import per_neuron
 from neurodeploy.export.stepping import state_count
 from neurodeploy.export.torch_layers import Fragment, Reader, values
 from neurodeploy.graph import Linear, Neuron, Shape, frozen_array
@@ -111,7 +111,7 @@ def _by_step(module: nn.Module) -> nn.Module:
 def _neuron(module: Any, name: str, shape: Shape, dt: float) -> Neuron:
     """Return the node of a cell; which constants it has follows from the parameter set it was built with."""
     given = module.p._asdict() if hasattr(module.p, "_asdict") else vars(module.p)
-    constants = {field: _constant(given[field], name, field, shape) for field in _FIELDS if field in given}
+    constants = {field: per_neuron(given[field], name, field, shape) for field in _FIELDS if field in given}
     leaky, spiking = "tau_mem_inv" in constants, "v_th" in constants
     starts: VInit = "v_leak" if leaky else "v_reset"
     reset = _RESETS[given.get("reset_method", reset_value)] if spiking else "value"
@@ -139,20 +139,6 @@ def _tau(inverse: npt.NDArray[Any] | None, module: Any, name: str, dt: float) ->
     if not (inverse > 0).all():
         raise Unsupported(name, f"an inverse time constant is {np.min(inverse):g}", "it must be above 0")
     return frozen_array(dt / (float(module.dt) * inverse))
-
-
-def _constant(tensor: Any, name: str, field: str, shape: Shape) -> npt.NDArray[np.float64]:
-    """Return a parameter in float64 with axes that broadcast to ``shape``."""
-    array = np.asarray(values(torch.as_tensor(tensor)), np.float64)
-    while array.ndim > len(shape) and array.shape[0] == 1:
-        array = array[0]
-    try:
-        np.broadcast_to(array, shape)
-    except ValueError as error:
-        raise Unsupported(
-            name, f"{field} has the shape {array.shape} for neurons {shape}", "give one value, or one per neuron"
-        ) from error
-    return frozen_array(array)
 
 
 #: Cell class -> reader.

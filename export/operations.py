@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.torch_layers import Reader, flatten_node, reader_for
-from neurodeploy.graph import Flatten, Node, Pool, Scale, Shape, frozen_array
+from neurodeploy.graph import Convolution, Flatten, Linear, Node, Pool, Scale, Shape, frozen_array
 
 #: Attributes and methods that tell about a tensor without looking at its values.
 QUESTIONS = frozenset(
@@ -41,6 +42,9 @@ class Recorder(Protocol):
 
     def put(self, name: str, node: Node, value: Value, answer: Tensor) -> None:
         """Add a node between a value and the tensor it becomes."""
+
+    def insert(self, name: str, node: Node, value: Value) -> str:
+        """Add a node that reads a value and return the name it has got."""
 
     def pass_on(self, answer: Tensor, value: Value) -> None:
         """Let a tensor hold a value."""
@@ -126,6 +130,50 @@ def _pool(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: Te
     recorder.put("pool", node, value, answer)
 
 
+def _concatenate(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: Tensor) -> None:
+    """Add for every branch a synapse of weight one that puts its channels in their place: their sum is the whole.
+
+    ``y = P_1 x_1 + P_2 x_2 + ...`` with the columns of ``P_i`` those of the identity that belong to branch i.
+    """
+    joined = args[0] if args else kwargs["tensors"]
+    axis = args[1] if len(args) > 1 else kwargs.get("dim", kwargs.get("axis", 0))
+    branches = [recorder.read(each, operation) for each in joined]
+    shape = branches[0].shape
+    leading = answer.ndim - len(shape)
+    if axis % answer.ndim != leading or len(shape) not in _PLACES:
+        raise recorder.cannot(
+            operation, f"joins tensors of shape {tuple(joined[0].shape)} along axis {axis}, {_JOINED}"
+        )
+    total, start, sources = int(answer.shape[leading]), 0, []
+    if total > MOST_JOINED:
+        raise recorder.cannot(operation, f"joins {total:,} channels, more than {MOST_JOINED:,}")
+    for branch in branches:
+        place = np.eye(total, branch.shape[0], -start, dtype=np.float32)
+        sources.append(recorder.insert(operation, _PLACES[len(shape)](frozen_array(place)), branch))
+        start += branch.shape[0]
+    recorder.pass_on(answer, Value(tuple(sources), (total, *shape[1:])))
+
+
+#: Most channels after a concatenation: it is written as matrices with a row for each of them.
+MOST_JOINED = 8192
+
+_JOINED = "not along the channels of flat values or maps of one or two axes"
+
+
+def _pointwise(axes: int) -> Callable[[Any], Node]:
+    """Return what makes a convolution of kernel one over ``axes`` axes from a matrix [out, in]."""
+
+    def make(matrix: Any) -> Node:
+        ones = (1,) * axes
+        return Convolution(matrix.reshape(*matrix.shape, *ones), None, ones, ((0, 0),) * axes, ones)
+
+    return make
+
+
+#: Number of axes of a sample -> the synapse that a matrix over its channels becomes.
+_PLACES: Mapping[int, Callable[[Any], Node]] = {1: Linear, 2: _pointwise(1), 3: _pointwise(2)}
+
+
 def _dropout(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer: Tensor) -> None:
     value = recorder.read(args[0], operation)
     if kwargs.get("training", args[2] if len(args) > 2 else True):
@@ -143,6 +191,7 @@ OPERATIONS: Mapping[str, Handler] = {
     "flatten": _flatten,
     **dict.fromkeys(("view", "reshape"), _reshape),
     **dict.fromkeys(("mul", "mul_", "multiply", "div", "div_", "divide", "true_divide"), _scale),
+    **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
     **dict.fromkeys(_POOLS, _pool),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout"), _dropout),
 }

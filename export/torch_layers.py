@@ -33,11 +33,13 @@ class Fragment:
     node : its own node; None: it vanishes.
     recurrent : the synapse that feeds a recurrent module back to itself.
     feeding : the synapse between its input and its own node, where one module is both.
+    part : the child whose answers its node gives, where it is not the module as a whole.
     """
 
     node: Node | None
     recurrent: Node | None = None
     feeding: Node | None = None
+    part: str = ""
 
 
 #: (module, its name, shape of one sample of its input, dt in seconds) -> Fragment; raises Unsupported.

@@ -20,22 +20,26 @@ from torch.overrides import TorchFunctionMode
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.operations import OPERATIONS, QUESTIONS, Value
-from neurodeploy.export.stepping import call_step, first_output, membrane_of
+from neurodeploy.export.stepping import answers_of, call_step, membrane_of, state_count
 from neurodeploy.export.torch_layers import Fragment, Reader, reader_for
 from neurodeploy.graph import Graph, Input, Neuron, Node, Output, Scale, Shape, frozen_array
 
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """The Graph of a module, and its neurons whose membrane, not spikes, is the answer."""
+    """The Graph of a module, and its neurons whose membrane, not spikes, is the answer.
+
+    ``inputs`` are the names of its Input nodes in the order in which forward takes them.
+    """
 
     graph: Graph
     readouts: frozenset[str]
+    inputs: tuple[str, ...]
 
 
 def trace(
     module: nn.Module,
-    sample: Tensor,
+    samples: Mapping[str, Tensor],
     *,
     dt: float,
     readers: Mapping[type, Reader],
@@ -47,11 +51,12 @@ def trace(
     Parameters
     ----------
     module : in evaluation mode, its states cleared.
-    sample : input of one step, [2 or more samples, *shape], so that no other axis is taken for the batch.
+    samples : name of every input, in the order of forward -> its value in one step, [2 or more samples, *shape], so
+        that no other axis is taken for the batch.
     dt : duration of a step in seconds.
     readers : module class -> reader.
     refused : module classes that are refused by name unless a reader is given.
-    leading : axes of a tensor before those of a sample; 2 where ``sample`` is a sequence of one step.
+    leading : axes of a tensor before those of a sample; 2 where ``samples`` are sequences of one step.
 
     Raises
     ------
@@ -59,9 +64,10 @@ def trace(
     """
     recorder = _Recorder(module, dt, readers, refused, leading)
     with torch.no_grad(), recorder:
-        recorder.enter_input(sample)
-        answer = first_output(call_step(module, sample, None))
-    return recorder.finish(answer)
+        inputs = tuple(recorder.enter_input(name, sample) for name, sample in samples.items())
+        answer = call_step(module, tuple(samples.values()), None)
+    graph, readouts = recorder.finish(answers_of(answer, state_count(module, len(inputs))))
+    return Traced(graph, readouts, inputs)
 
 
 class _Recorder(TorchFunctionMode):
@@ -97,9 +103,12 @@ class _Recorder(TorchFunctionMode):
         super().__exit__(*exc_info)  # type: ignore[no-untyped-call]
         self.hooks.close()
 
-    def enter_input(self, sample: Tensor) -> None:
+    def enter_input(self, wanted: str, sample: Tensor) -> str:
+        """Add an Input that a tensor holds and return its name."""
         shape = self._shape(sample)
-        self._remember(sample, Value((self._add("input", Input(shape)),), shape))
+        name = self._add(wanted, Input(shape))
+        self._remember(sample, Value((name,), shape))
+        return name
 
     def _hooks_for(self, name: str, reader: Reader | None) -> tuple[Callable[..., None], Callable[..., None]]:
         def before(module: nn.Module, _args: tuple[Any, ...]) -> None:
@@ -142,6 +151,7 @@ class _Recorder(TorchFunctionMode):
 
     def _add_fragment(self, name: str, fragment: Fragment, value: Value) -> str:
         assert fragment.node is not None
+        name = f"{name}.{fragment.part}" if fragment.part else name
         node = self._add(name, fragment.node, module=True)
         if fragment.feeding is not None:
             feeding = self._add(f"{node}.input", fragment.feeding, module=True)
@@ -193,10 +203,14 @@ class _Recorder(TorchFunctionMode):
 
     def put(self, name: str, node: Node, value: Value, answer: Tensor) -> None:
         """Add a node that reads ``value`` and whose answer is the tensor ``answer``."""
+        self._remember(answer, Value((self.insert(name, node, value),), self._shape(answer)))
+
+    def insert(self, name: str, node: Node, value: Value) -> str:
+        """Add a node that reads ``value`` under a name in the module that is being run, and return it."""
         path = self.paths.get(self.inside[-1], "") if self.inside else ""
         added = self._add(f"{path}.{name}" if path else name, node)
         self._connect(value, added)
-        self._remember(answer, Value((added,), self._shape(answer)))
+        return added
 
     def pass_on(self, answer: Tensor, value: Value) -> None:
         """Let the tensor ``answer`` hold ``value``."""
@@ -232,20 +246,29 @@ class _Recorder(TorchFunctionMode):
     def _known(self) -> str:
         return ", ".join(kind.__name__ for kind in self.readers)
 
-    def finish(self, answer: Any) -> Traced:
-        value = self.values.get(id(answer))
-        if value is None:
-            raise Unsupported(
-                "the module", "returns a tensor that does not come from its input", "return the last spikes"
-            )
+    def finish(self, answers: Mapping[str, Any]) -> tuple[Graph, frozenset[str]]:
+        """Return the graph, and the neurons of which it answers the membrane.
+
+        The first answer must come from the inputs. Of the others those count that are spikes; membranes returned beside
+        the spikes of their neurons, for a loss or a plot, do not.
+        """
+        (first, answer), *others = answers.items()
+        if id(answer) not in self.values:
+            problem = "returns a tensor that does not come from its input"
+            raise Unsupported("the module", problem, "return the last spikes")
+        found = {first: self.values[id(answer)]}
+        for name, other in others:
+            value = self.values.get(id(other))
+            if value is not None and value.state_of is None and value not in found.values():
+                found[name] = value
         readouts: frozenset[str] = frozenset()
-        if value.state_of is not None:
-            readouts = frozenset({value.state_of})
-            self.nodes[value.state_of] = self._integrator(value.state_of)
-            value = Value((value.state_of,), value.shape)
-        self._connect(value, self._add("output", Output(value.shape)))
-        graph = Graph(self.nodes, tuple(self.edges), self.dt, frozenset(self.feedback))
-        return Traced(graph, readouts)
+        if (reader := found[first].state_of) is not None:
+            readouts = frozenset({reader})
+            self.nodes[reader] = self._integrator(reader)
+            found[first] = Value((reader,), found[first].shape)
+        for name, value in found.items():
+            self._connect(value, self._add(name if len(found) > 1 else "output", Output(value.shape)))
+        return Graph(self.nodes, tuple(self.edges), self.dt, frozenset(self.feedback)), readouts
 
     def _integrator(self, name: str) -> Node:
         """Return the neuron whose membrane is the answer, without its threshold."""

@@ -80,11 +80,16 @@ def _unwrapped(loaded: Any, path: str) -> dict[str, Tensor]:
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Load tensors into a module whose names and shapes must all agree.
 
+    An empty tensor of the module is state that takes its shape once the network runs. What a checkpoint holds of it is
+    left over from the last run of a training, and is not loaded.
+
     Raises
     ------
     InputError : names what is missing, unexpected or of another shape.
     """
-    expected = module.state_dict()
+    state = {name for name, tensor in module.state_dict().items() if not tensor.numel()}
+    expected = {name: tensor for name, tensor in module.state_dict().items() if name not in state}
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in state}
     missing, unexpected = ([n for n in a if n not in b] for a, b in ((expected, tensors), (tensors, expected)))
     if missing or unexpected:
         parts = [f"{word} {_listed(names)}" for word, names in (("lacks", missing), ("has also", unexpected)) if names]
@@ -98,7 +103,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> 
                 f"{name!r} has the shape {list(tensor.shape)}, the factory's module {list(expected[name].shape)}",
                 "build the network with the sizes it was trained with",
             )
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(dict(tensors), strict=not state)
 
 
 def _listed(names: list[str], most: int = 6) -> str:

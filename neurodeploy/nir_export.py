@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from neurodeploy.errors import NotEqual, UsageError
 from neurodeploy.events import EventInput
-from neurodeploy.export.live import LiveModel
+from neurodeploy.export.live import Inputs, LiveModel
 from neurodeploy.files import refuse_existing, replacing
 from neurodeploy.graph import BatchNorm, Convolution, Graph, Input, Linear, Neuron, Scale, Shape
 from neurodeploy.nirfile import read_graph, write_graph
@@ -90,15 +91,30 @@ def export_model(
     graph = fold_batchnorm(model.graph) if fold else model.graph
     verify(graph)
     notes = [f"batch normalisation folded: {', '.join(norms)}"] if fold and norms else []
-    shape = next(node.shape for node in graph.nodes.values() if isinstance(node, Input))
-    inputs = model.draw(DRAWN_SAMPLES, seed) if samples is None else read_samples(samples, shape, notes)
+    inputs = model.draw(DRAWN_SAMPLES, seed) if samples is None else _from_file(samples, graph, notes)
     with replacing(path) as temporary:
         write_graph(graph, temporary, force=True)
         notes += _nir_accepts(graph, temporary)
         read_back = read_graph(temporary)
-        (name,) = read_back.inputs
-        proof = prove(read_back, {name: inputs}, model.record(inputs))
+        by_port = inputs if isinstance(inputs, Mapping) else {read_back.inputs[0]: inputs}
+        proof = prove(read_back, by_port, model.record(inputs))
     return Export(path, read_back, proof, (*read_back.notes, *notes))
+
+
+def _from_file(path: str | Path, graph: Graph, notes: list[str]) -> Inputs:
+    """Return the samples of a proof: an array, or port -> array where the network has several inputs."""
+    spikes = read_events(path).spikes
+    wanted = {name: node.shape for name, node in graph.nodes.items() if isinstance(node, Input)}
+    if len(wanted) == 1:
+        return read_samples(path, next(iter(wanted.values())), notes)
+    if set(spikes) != set(wanted):
+        ports = f"has the ports {', '.join(spikes)}"
+        raise UsageError(str(path), ports, f"give the spikes of {', '.join(wanted)}")
+    found = {name: _array(path, spikes[name], shape) for name, shape in wanted.items()}
+    samples = len(next(iter(found.values())))
+    if samples > MOST_SAMPLES:
+        notes.append(f"proved on the first {MOST_SAMPLES} of {samples} samples")
+    return {name: values[:MOST_SAMPLES] for name, values in found.items()}
 
 
 def read_samples(path: str | Path, wanted: Shape, notes: list[str]) -> npt.NDArray[Any]:
@@ -111,16 +127,21 @@ def read_samples(path: str | Path, wanted: Shape, notes: list[str]) -> npt.NDArr
     events = read_events(path)
     if len(events.spikes) > 1:
         raise UsageError(str(path), f"has the ports {', '.join(events.spikes)}", "give the spikes of one input")
-    (spikes,) = events.spikes.values()
+    spikes = _array(path, next(iter(events.spikes.values())), wanted)
+    if len(spikes) > MOST_SAMPLES:
+        notes.append(f"proved on the first {MOST_SAMPLES} of {len(spikes)} samples")
+    return spikes[:MOST_SAMPLES]
+
+
+def _array(path: str | Path, spikes: npt.NDArray[Any] | EventInput, wanted: Shape) -> npt.NDArray[Any]:
+    """Return the samples of one input as an array; refuse those of another shape."""
     if isinstance(spikes, EventInput):
-        spikes = spikes.dense(wanted)
+        return spikes.dense(wanted)
     if spikes.shape[2:] != wanted:
         raise UsageError(
             str(path), f"holds samples of shape {spikes.shape[2:]}, the network takes {wanted}", "give its own data"
         )
-    if len(spikes) > MOST_SAMPLES:
-        notes.append(f"proved on the first {MOST_SAMPLES} of {len(spikes)} samples")
-    return spikes[:MOST_SAMPLES]
+    return spikes
 
 
 def _nir_accepts(graph: Graph, path: Path) -> list[str]:

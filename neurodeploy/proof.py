@@ -93,7 +93,10 @@ def _prove_layer(graph: Graph, name: str, given: Arrays) -> tuple[int, int]:
 def _rounding_decides(neuron: Neuron, membranes: npt.NDArray[Any], cell: tuple[int, ...]) -> bool:
     assert neuron.threshold is not None
     threshold = float(np.broadcast_to(neuron.threshold, neuron.shape)[cell[2:]])
-    return abs(float(membranes[cell]) - threshold) <= TIE * abs(threshold)
+    membrane = float(membranes[cell])
+    several = neuron.semantics.fire == "floor-multi"  # then every multiple of the threshold is one spike more
+    nearest = max(1.0, round(membrane / threshold)) * threshold if several else threshold
+    return abs(membrane - nearest) <= TIE * abs(nearest)
 
 
 def _not_equal(

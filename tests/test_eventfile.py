@@ -7,6 +7,7 @@ import pytest
 
 from neurodeploy.comparison import compare
 from neurodeploy.errors import InputError, UsageError
+from neurodeploy.graph import Graph, Input, Output
 from neurodeploy.npz import read_events
 from neurodeploy.quantized_training import samples_of
 from neurodeploy.simulation import simulate
@@ -72,7 +73,13 @@ def test_a_file_of_events_gives_the_recording_of_the_dense_one(path, kind):
     assert compare(simulate(network, dense), simulate(network, read_events(path).spikes)).equal
 
 
-def test_training_wants_an_array(path):
-    np.savez(path, t=T, index=INDEX, labels=[1])
-    with pytest.raises(UsageError, match="lists events"):
-        samples_of(read_events(path))
+def test_training_takes_events_for_a_network_of_one_input(path):
+    np.savez(path, t=T, index=INDEX, steps=6, labels=[1])
+    graph = Graph({"in": Input((2, 3)), "out": Output((2, 3))}, (("in", "out"),), 1e-3)
+    samples = samples_of(read_events(path), graph)
+    assert samples.spikes.dtype == np.uint8
+    assert samples.spikes.shape[2:] == (2, 3)
+    assert samples.spikes.sum() == len(T)
+    np.savez(path, t=T, index=INDEX)
+    with pytest.raises(UsageError, match="holds no labels"):
+        samples_of(read_events(path), graph)

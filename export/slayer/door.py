@@ -54,6 +54,8 @@ def open_slayer(request: Request) -> LiveNetwork:
     tensors = load_weights(request.checkpoint)
     module = build(request.factory)
     shape = request.sample_shape() or first_shape(module)
+    if isinstance(shape, Mapping):
+        raise UsageError("--input-shape", f"names the inputs {', '.join(shape)}", "a network of slayer has one input")
     run(module, torch.zeros(1, *shape, 2))
     _settle(module, tensors)
     fill(module, tensors, request.checkpoint)

@@ -21,6 +21,7 @@ OPTIONAL = {
     "safetensors": "models",
     "snntorch": "snntorch",
     "norse": "norse",
+    "spikingjelly": "spikingjelly",
     "scikit-learn": "digits",
     "onnx": "onnx",
     "onnxruntime": "onnx",

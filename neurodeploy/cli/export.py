@@ -17,19 +17,33 @@ if TYPE_CHECKING:
     from neurodeploy.nir_export import Export
 
 
-class _Shape(click.ParamType[tuple[int, ...]]):
-    """Sizes joined by commas, such as 2,34,34."""
+class _Shape(click.ParamType[tuple[str, tuple[int, ...]]]):
+    """Sizes joined by commas, such as 2,34,34, after the name of an input where there are several: sound=700."""
 
-    name = "C,H,W"
+    name = "[NAME=]C,H,W"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[int, ...]]:
+        name, _, listed = str(value).rpartition("=")
         try:
-            sizes = tuple(int(part) for part in str(value).split(","))
+            sizes = tuple(int(part) for part in listed.split(","))
         except ValueError:
             self.fail(f"{value!r} is no list of sizes such as 2,34,34", param, ctx)
         if min(sizes) < 1:
             self.fail(f"{value!r} holds a size below 1", param, ctx)
-        return sizes
+        return name, sizes
+
+
+def _by_input(
+    ctx: click.Context, param: click.Parameter, values: tuple[tuple[str, tuple[int, ...]], ...]
+) -> tuple[int, ...] | dict[str, tuple[int, ...]] | None:
+    """Return the shape of the only input, or that of each by its name."""
+    if len(values) < 2:
+        return dict(values) if values and values[0][0] else next((sizes for _, sizes in values), None)
+    if "" in dict(values) or len(dict(values)) < len(values):
+        raise click.BadParameter("name each of several inputs, as image=2,34,34 and sound=700", ctx, param)
+    return dict(values)
 
 
 @click.command("export")
@@ -37,7 +51,9 @@ class _Shape(click.ParamType[tuple[int, ...]]):
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The .nir file to write.")
 @click.option("--factory", metavar="MODULE:FUNCTION", help="Builds your module; imported from this directory.")
 @click.option("--from", "source", type=click.Choice(list(DOORS)), help="What wrote CHECKPOINT.")
-@click.option("--input-shape", type=_Shape(), help="One sample in one step, as 2,34,34.")
+@click.option(
+    "--input-shape", type=_Shape(), multiple=True, callback=_by_input, help="One sample in one step, as 2,34,34."
+)
 @click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of the drawn input of the proof.")
 @click.option("--samples", type=click.Path(path_type=Path), help="Prove it on these events (.npz) instead.")
 @click.option("--dt", type=click.FloatRange(0, 1e6, min_open=True), help="Seconds of one step.")
@@ -50,7 +66,7 @@ def export(
     output: Path,
     factory: str | None,
     source: str | None,
-    input_shape: tuple[int, ...] | None,
+    input_shape: tuple[int, ...] | dict[str, tuple[int, ...]] | None,
     steps: int | None,
     samples: Path | None,
     dt: float | None,

@@ -35,7 +35,8 @@ def check_checkpoint(case: Case, samples: int | None = None) -> Iterator[Row]:
     if not runs_code(case):
         yield Row(case.name, _DOOR, "not run", f"no reader for checkpoints of {case.framework}")
         return
-    shape = tuple(int(size) for size in next(iter(case.inputs.values())).shape[2:])
+    sizes = {port: tuple(int(size) for size in values.shape[2:]) for port, values in case.inputs.items()}
+    shape = sizes if len(sizes) > 1 else next(iter(sizes.values()))
     try:
         model = open_model(Request(weights, f"{code}:build", shape, packages=packages()), case.framework)
         if isinstance(model, LiveNetwork):

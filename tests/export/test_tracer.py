@@ -6,7 +6,10 @@ from torch import nn
 from neurodeploy.errors import InputError, Unsupported
 from neurodeploy.export.framework import open_module
 from neurodeploy.graph import BatchNorm, Convolution, Flatten, Neuron, Pool, Scale
+from neurodeploy.nir_export import export_model
 from neurodeploy.passes import max_pool_to_or
+from neurodeploy.quantization import quantize
+from neurodeploy.targets.chip import load_chip
 from neurodeploy.targets.reference import run
 from tests.export.nets import Explicit, Hidden, Readout, lif, lively
 
@@ -111,8 +114,38 @@ def test_an_operation_between_layers(operation):
         np.testing.assert_array_equal(found[f"s/{name}"], values)
 
 
+JOINED = {
+    "maps": (lambda n, x: n.b(n.w(torch.cat([x, n.a(x)], 1))), nn.Conv2d(4, 3, 2), (2, 3, 3)),
+    "with itself": (lambda n, x: n.a(torch.concat((x, x, x), dim=-3)), None, (2, 3, 3)),
+    "lines": (lambda n, x: n.b(n.w(torch.concatenate([n.a(x), x], axis=1))), nn.Conv1d(4, 3, 2), (2, 5)),
+    "flat": (lambda n, x: n.b(n.w(torch.cat([n.a(x), x, x + x], -1))), nn.Linear(18, 4), (6,)),
+    "normalised": (lambda n, x: n.b(n.w(torch.cat([n.a(x), x], 1))), nn.BatchNorm2d(4), (2, 3, 3)),
+}
+
+
+@pytest.mark.parametrize("case", JOINED)
+def test_a_concatenation_along_the_channels(case, tmp_path):
+    function, layer, shape = JOINED[case]
+    torch.manual_seed(2)
+    if isinstance(layer, nn.BatchNorm2d):
+        layer.running_mean.uniform_(-0.2, 0.2)
+    live = open_module(Step(function, a=lif(threshold=0.7), b=lif(threshold=0.3), w=layer), shape=shape, steps=20)
+    inputs = live.draw(3, 3)
+    assert all(values.any() for values in live.record(inputs).values())
+    assert export_model(live, tmp_path / "net.nir").proof.equal
+    if len(shape) != 2:  # a convolution over one axis is no matter of concatenations
+        quantize(live.graph, load_chip("loihi2"))
+
+
+def test_a_join_too_wide_is_refused():
+    with pytest.raises(Unsupported, match=r"cat .*joins 10,000 channels, more than 8,192"):
+        graph_of(Step(lambda n, x: n.a(torch.cat([x, x], 1)), a=lif()), 5000)
+
+
 REFUSED = {
-    "cat": (lambda n, x: n.a(torch.cat([x, x], 1)), "cat"),
+    "along rows": (lambda n, x: n.a(torch.cat([x, x], 2)), r"cat .*along axis 2, not along the channels"),
+    "of samples": (lambda n, x: n.a(torch.cat((x, x))), r"cat .*along axis 0"),
+    "with a constant": (lambda n, x: n.a(torch.cat([x, torch.ones(2, 1, 3, 3)], 1)), "cat .*with a constant"),
     "relu": (lambda n, x: n.a(torch.relu(x)), "relu"),
     "matmul": (lambda n, x: n.a(x @ torch.ones(3, 3)), "matmul"),
     "branch": (lambda n, x: n.a(x) if x.sum() > 0 else n.a(x + x), "sum"),
