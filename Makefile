@@ -42,6 +42,12 @@ fuzz: $(VENV)/.ready lava
 	NEURODEPLOY_FUZZ_COUNT=$(COUNT) NEURODEPLOY_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
 	$(BIN)/python -m tests.robustness.fuzz --count 20000 --seed $(SEED)
 
+# How fast the emulator is beside Lava, nengo-loihi and float libraries, on a machine with nothing else to do; about a
+# quarter of an hour on two cores. Peers that cannot live in .venv get environments of their own: make bench ROUNDS=9
+ROUNDS ?= 5
+bench: $(VENV)/.ready
+	$(BIN)/python -m tests.benchmarks.emulator --rounds $(ROUNDS) -o docs/benchmarks.json --page docs/benchmarks.md
+
 # What others published and measured, beside what this says.
 results: $(VENV)/.ready
 	$(BIN)/python -m tests.published
