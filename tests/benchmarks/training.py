@@ -28,7 +28,7 @@ from tests.benchmarks.children import Child
 from tests.benchmarks.contestants import processors, started
 from tests.benchmarks.emulator import circumstances
 from tests.benchmarks.rounds import interleave
-from tests.benchmarks.training_results import NETS, OURS, TWIN, summarise, training_page, verdicts
+from tests.benchmarks.training_results import NETS, OURS, PLAIN, TWIN, summarise, training_page, verdicts
 
 #: Seconds of a turn, and most that any answer may take.
 LEAST, LIMIT = 0.5, 120.0
@@ -37,6 +37,7 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(
 #: Name -> environment of its own, or none.
 LIBRARIES: dict[str, environments.Recipe | None] = {
     OURS: None,
+    PLAIN: None,
     "spikingjelly": environments.SPIKINGJELLY,
     "snntorch": None,
     "norse": None,
@@ -126,7 +127,7 @@ def pythons(names: Sequence[str]) -> dict[str, Path]:
 
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(NETS), help="A network; all by default.")
-@click.option("--peers", multiple=True, type=click.Choice(tuple(LIBRARIES)[1:]), help="Who beside ours.")
+@click.option("--peers", multiple=True, type=click.Choice(tuple(LIBRARIES)[2:]), help="Who beside ours.")
 @click.option("--rounds", default=7, show_default=True, type=click.IntRange(1))
 @click.option("--processors", "count", default=2, show_default=True, type=click.IntRange(1), help="That all may use.")
 @click.option("-o", "--output", default=Path("training.json"), show_default=True, type=click.Path(path_type=Path))
@@ -139,7 +140,7 @@ def main(
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
     report = circumstances(rounds, " ".join(["python -m tests.benchmarks.training", *sys.argv[1:]]))
     report |= {"turn_seconds": LEAST, "malloc": MALLOC}
-    chosen = pythons([OURS, *(peers or tuple(LIBRARIES)[1:])])
+    chosen = pythons([OURS, PLAIN, *(peers or tuple(LIBRARIES)[2:])])
     report["results"] = {net: measure(net, chosen, rounds) for net in only or NETS}
     with replacing(output) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n")

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.benchmarks.rounds import Spread, ratios
 
-OURS, TWIN = "ours", "relu"
+OURS, PLAIN, TWIN = "ours", "neurons", "relu"
 NETS = ("W2", "W3", "residual", "alone")
 #: Network -> how many times as fast as the best peer (``alone``: as SpikingJelly) ours has to be.
 SPEED_GOALS = {"W2": 1.6, "W3": 1.6, "residual": 1.3, "alone": 3.5}
@@ -64,7 +64,7 @@ def verdicts(results: Mapping[str, Any]) -> list[Verdict]:
     found = []
     for net, result in results.items():
         rows = result["rows"]
-        peers = {name: row for name, row in rows.items() if name not in (OURS, TWIN) and "times_ours" in row}
+        peers = {name: row for name, row in rows.items() if name not in (OURS, PLAIN, TWIN) and "times_ours" in row}
         slower = {name: row["times_ours"]["median"] for name, row in peers.items()}
         if net == "alone":
             found.append(Verdict(f"neuron alone, {WITNESS} / ours", SPEED_GOALS[net], slower.get(WITNESS), True))

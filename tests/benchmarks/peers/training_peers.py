@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from serving import Job, serve
 from torch import nn
-from training_nets import ALONE, SIZES, data, network, plain
+from training_nets import ALONE, SIZES, Merged, data, network, plain
 
 #: Trials of each layout before the faster is kept.
 TRIALS = 3
@@ -47,8 +47,9 @@ class Library:
     def neuron(self):
         return nn.ReLU()
 
-    def fire(self, before, behind):
-        return plain(self.neuron)(before, behind)
+    def build(self, net):
+        """Return the network of this name."""
+        return network(net, plain(self.neuron), self.time)
 
     def forget(self, net):
         """Bring the network back to where a sample begins."""
@@ -99,7 +100,9 @@ class Sinabs(Library):
                 module.reset_states()
 
 
-class Ours(Library):
+class Neurons(Library):
+    """Ours, a neuron layer in the place of theirs."""
+
     library = "neurodeploy"
 
     def neuron(self):
@@ -117,13 +120,28 @@ class Ours(Library):
         return SpikingNeuron(replace(spikingjelly_lif(), detach_reset=False))
 
 
+class Ours(Neurons):
+    """Ours, each batch norm before a neuron in one node with it."""
+
+    def build(self, net):
+        from neurodeploy.models.spiking.normalized import NormalizedNeuron
+
+        whole = super().build(net)
+        for chain in [module for module in whole.modules() if type(module) is nn.Sequential]:
+            for at in range(len(chain) - 1, 0, -1):
+                neuron, before = chain[at], chain[at - 1]
+                if hasattr(neuron, "dynamics") and isinstance(before, Merged):
+                    chain[at] = NormalizedNeuron(before.layers.pop(-1), neuron.dynamics)
+        return whole
+
+
 class Iteration(Job):
     """One training iteration of a network."""
 
     def __init__(self, library, net):
         torch.manual_seed(0)
         self.library = library
-        self.net = network(net, library.fire, library.time)
+        self.net = library.build(net)
         self.x, self.labels = data(net, library.time)
         self.optimizer = torch.optim.SGD(self.net.parameters(), 1e-4)
         self.layout = fastest(self)
@@ -224,6 +242,7 @@ def kept(forward, own):
 
 LIBRARIES = {
     "ours": Ours,
+    "neurons": Neurons,
     "spikingjelly": SpikingJelly,
     "snntorch": SnnTorch,
     "norse": Norse,
