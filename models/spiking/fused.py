@@ -33,7 +33,7 @@ def sequence(dynamics: Dynamics, x: Tensor, v: Tensor, factor: Tensor, threshold
     """Return the spikes [T, ...] of input ``x`` [T, ...] from the potential ``v`` [...], and the last potential.
 
     ``factor`` and ``threshold`` are 0-dimensional and may be trained. The memory layout of ``x`` is kept, whatever its
-    order of dimensions within a step. float32 or float64; half precision is computed in float32.
+    order of dimensions within a step. float32 or float64.
     """
     spikes, last = _Sequence.apply(x, v, factor, threshold, dynamics)  # type: ignore[no-untyped-call]
     return spikes, last
@@ -119,7 +119,7 @@ def row(step: Tensor, x: Tensor) -> Array:
 
 def step_like(x: Tensor) -> Tensor:
     """Return an uninitialised step laid out as those of ``x``."""
-    return torch.empty_strided(x.shape[1:], x.stride()[1:], dtype=x.dtype)
+    return torch.empty_strided(x.shape[1:], x.stride()[1:], dtype=x.dtype, device=x.device)
 
 
 def _like_step(values: Tensor, x: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ def as_laid_out(values: Tensor, x: Tensor) -> Tensor:
     """Return ``values`` in the memory layout of ``x``."""
     if values.stride() == x.stride():
         return values
-    return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype).copy_(values)
+    return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=x.device).copy_(values)
 
 
 def in_pieces(values: int, neurons: int, run: Callable[[int, int], _Result]) -> list[_Result]:

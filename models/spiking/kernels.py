@@ -14,7 +14,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.models.spiking.dynamics import CHARGES, RESETS, SURROGATES, Dynamics
+from neurodeploy.models.spiking import kinds
+from neurodeploy.models.spiking.dynamics import RESETS, SURROGATES, Dynamics
 
 #: Neurons in a piece: its few rows of a step fit the first-level cache beside the streams.
 PIECE = 1024
@@ -73,7 +74,7 @@ class Kernels(NamedTuple):
 def kernels(dynamics: Dynamics, factor: float) -> Kernels:
     """Return the loops of a neuron model with this factor, compiled at their first call with a dtype."""
     return _kernels(
-        charge_of(dynamics, factor),
+        kinds.charge_of(dynamics, factor),
         dynamics.strict,
         RESETS.index(dynamics.reset),
         SURROGATES.index(dynamics.surrogate),
@@ -83,21 +84,7 @@ def kernels(dynamics: Dynamics, factor: float) -> Kernels:
 
 def constants(dynamics: Dynamics, factor: float, threshold: float, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return what the loops calculate with, all of one dtype, for a Python number in them would widen everything."""
-    width = dynamics.width
-    to_x, to_v = {"decay": (1.0, factor), "mean": (1.0 / factor, 1.0 - 1.0 / factor), "memoryless": (factor, 0.0)}[
-        dynamics.charge
-    ]
-    height = {"atan": width / 2, "rectangle": 1 / (2 * width)}.get(dynamics.surrogate, 1.0)
-    return np.array(
-        [factor, 1.0 / (factor or 1.0), threshold, width, height, width * np.pi / 2, to_x, to_v, 1.0], dtype
-    )
-
-
-def charge_of(dynamics: Dynamics, factor: float) -> int:
-    """Return the kind of charge that the loops are compiled for."""
-    if dynamics.charge == "mean" and np.frexp(factor)[0] == 0.5:
-        return _HALVES  # dividing by a power of two is multiplying, to the bit
-    return CHARGES.index(dynamics.charge)
+    return np.array([*kinds.constants(dynamics, factor, threshold), 1.0], dtype)
 
 
 @cache

@@ -42,8 +42,8 @@ class NormalizedNeuron(nn.Module):
 def normalized_sequence(norm: nn.Module, dynamics: Dynamics, x: Tensor) -> Tensor:
     """Return the spikes [T, B, C, ...] of what ``norm`` makes of ``x`` [T, B, C, ...], from potential 0.
 
-    Time counts as part of the batch for the norm, whose running statistics are updated as by a call of its own. One node
-    on a CPU in float32 and float64; elsewhere, and for norms of other kinds, the two one after the other.
+    Time counts as part of the batch for the norm, whose running statistics are updated as by a call of its own. It is
+    one node on a CPU in float32 and float64; elsewhere, and for norms of other kinds, the two run one after the other.
     """
     if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and type(norm) in _NORMS and x.numel():
         assert isinstance(norm, _NORMS)

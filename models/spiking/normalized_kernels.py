@@ -13,7 +13,8 @@ import numba
 import numpy as np
 
 from neurodeploy.models.spiking.dynamics import RESETS, SURROGATES, Dynamics
-from neurodeploy.models.spiking.kernels import _OPTIONS, _SUBTRACT, _ZERO, PIECE, after, charge_of, charged, slope
+from neurodeploy.models.spiking.kernels import _OPTIONS, _SUBTRACT, _ZERO, PIECE, after, charged, slope
+from neurodeploy.models.spiking.kinds import charge_of
 
 
 class NormalizedKernels(NamedTuple):
@@ -38,7 +39,7 @@ def _kernels(charge: int, strict: bool, reset: int, surrogate: int, detach: bool
 
 @numba.njit(**_OPTIONS)
 def moments(x, mean, spread, first, last):
-    """Write mean over the steps of ``x`` [T, N], and sum of squared distances from it, of neurons ``first`` to ``last``."""
+    """Write mean over the steps of ``x`` [T, N] and sum of squared distances from it, for some of the neurons."""
     steps = len(x)
     count = mean.dtype.type(steps)
     for start in range(first, last, PIECE):

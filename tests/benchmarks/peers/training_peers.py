@@ -1,9 +1,9 @@
 """Training iterations of ours and of other libraries: ``training_peers.py NAME``.
 
 A job is a network of :mod:`training_nets` or the neuron alone. Neurons of SpikingJelly and ours are the same: tau 2,
-hard reset, ATan of alpha 2, detached reset; those of others come as near as the library goes at its cheapest. snnTorch's
-lets the gradient through its reset where that follows at once. An iteration is forward, cross-entropy, backward and a
-step of SGD. Both memory layouts are tried and the faster one is kept.
+hard reset, ATan of alpha 2, detached reset; those of others come as near as the library goes at its cheapest.
+snnTorch's lets the gradient through its reset where that follows at once. An iteration is forward, cross-entropy,
+backward and a step of SGD. Both memory layouts are tried and the faster one is kept.
 """
 
 import sys
