@@ -80,7 +80,7 @@ class _Sequence(torch.autograd.Function):
         kinds = (*kinds, SURROGATES.index(dynamics.surrogate), not dynamics.detach_reset, trained)
         with _on(kept):
             triton_kernels.backward[(programs,)](
-                *flat, totals, *constants, len(kept), neurons, *kinds, BLOCK=BLOCK, **_options()
+                *flat, totals, *constants[1:], len(kept), neurons, *kinds, BLOCK=BLOCK, **_options()
             )
         sums = totals.sum(1)
         parameters = [
@@ -113,4 +113,4 @@ def _flat(x: Tensor) -> Tensor:
 
 def _on(x: Tensor) -> Any:
     """Return the context in which kernels start on the device of ``x``."""
-    return torch.cuda.device_of(x)
+    return torch.cuda.device_of(x)  # type: ignore[no-untyped-call]

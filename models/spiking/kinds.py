@@ -20,8 +20,8 @@ def charge_of(dynamics: Dynamics, factor: float) -> int:
 def constants(dynamics: Dynamics, factor: float, threshold: float) -> tuple[float, ...]:
     """Return what loops calculate with: factor, inverse, threshold, width, height, steep, to_x, to_v.
 
-    ``height`` and ``steep`` are those of the surrogate's slope; ``to_x`` and ``to_v`` are the derivatives of the charged
-    potential.
+    ``height`` and ``steep`` are those of the surrogate's slope; ``to_x`` and ``to_v`` are the derivatives of the
+    charged potential.
     """
     width = dynamics.width
     to_x, to_v = {

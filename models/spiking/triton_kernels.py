@@ -77,7 +77,7 @@ def forward(
 @triton.jit(do_not_specialize=["steps"])
 def backward(
     kept, v, grad_s, grad_v, grad_x, into_v, totals,
-    factor, inverse, threshold, width, height, steep, to_x, to_v, steps, neurons,
+    inverse, threshold, width, height, steep, to_x, to_v, steps, neurons,
     CHARGE: tl.constexpr, STRICT: tl.constexpr, RESET: tl.constexpr, SURROGATE: tl.constexpr,
     THROUGH: tl.constexpr, TRAINED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -106,9 +106,8 @@ def backward(
             if THROUGH:
                 given = given - g * u
             to_u = tl.where(fired, 0.0, g)
-        elif RESET == 1:
-            if THROUGH:
-                given = given - g * threshold
+        elif RESET == 1 and THROUGH:
+            given = given - g * threshold
         through_spike = given * _slope(d, width, height, steep, SURROGATE)
         whole = to_u + through_spike
         if TRAINED:

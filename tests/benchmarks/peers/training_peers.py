@@ -199,7 +199,7 @@ class Alone(Job):
             arrays["grad_through_reset"] = torch.autograd.grad(other(self.x), self.x, self.weights)[0].numpy()
         np.savez(self.save, **arrays)
         own = {self.x.untyped_storage().data_ptr()}
-        facts = {"saved": self.save, "kept_mib": kept(self.forward, own), "version": release(self.library)}
+        facts = {"kept_mib": kept(self.forward, own), "version": release(self.library)}
         return {**facts, "layout": self.layout}
 
 
