@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from neurodeploy.pipeline import deploy
     from neurodeploy.quantization import quantize
     from neurodeploy.recording import Recording
+    from neurodeploy.session import Session
     from neurodeploy.simulation import simulate
+    from neurodeploy.streaming import stream
     from neurodeploy.targets.chip import load_chip
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Graph",
     "Network",
     "Recording",
+    "Session",
     "compare",
     "deploy",
     "estimate",
@@ -37,6 +40,7 @@ __all__ = [
     "map_network",
     "quantize",
     "simulate",
+    "stream",
     "to_torch",
 ]
 
@@ -46,6 +50,7 @@ _HOMES = {
     "Graph": "neurodeploy.graph",
     "Network": "neurodeploy.network",
     "Recording": "neurodeploy.recording",
+    "Session": "neurodeploy.session",
     "compare": "neurodeploy.comparison",
     "deploy": "neurodeploy.pipeline",
     "estimate": "neurodeploy.energy",
@@ -54,6 +59,7 @@ _HOMES = {
     "map_network": "neurodeploy.mapping",
     "quantize": "neurodeploy.quantization",
     "simulate": "neurodeploy.simulation",
+    "stream": "neurodeploy.streaming",
     "to_torch": "neurodeploy.export.torchcode",
 }
 

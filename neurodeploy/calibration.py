@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from neurodeploy.errors import InputError
 from neurodeploy.events import EventInput
-from neurodeploy.fixedpoint import STATE_LIMIT
-from neurodeploy.network import Network
+from neurodeploy.fixedpoint import STATE_BITS, decay, shift
+from neurodeploy.network import Network, Population
+from neurodeploy.neurons import Lif
+from neurodeploy.recording import Recording
 from neurodeploy.simulation import check_spikes, ports, simulate
 
 Spikes = npt.NDArray[Any] | EventInput
 
 #: Samples run at a time: u and v of every neuron and step are held for these only.
 _CHUNK = 32
+#: Spikes per neuron and step from which a population counts as firing without end, and the float rate it must be above.
+_SATURATED, _LIVELY = 0.999, 0.9
 
 
 @dataclass(frozen=True)
@@ -29,14 +34,24 @@ class Peaks:
     wraps: int
     clips: int
     rate: float
+    state_bits: int = STATE_BITS
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the peaks as JSON values, with their share of the 24-bit range."""
-        return {**asdict(self), "u_range": self.u / STATE_LIMIT, "v_range": self.v / STATE_LIMIT}
+        """Return the peaks as JSON values, with their share of the range of the registers."""
+        limit = 1 << (self.state_bits - 1)
+        return {**asdict(self), "u_range": self.u / limit, "v_range": self.v / limit}
 
 
-def calibrate(network: Network, spikes: Spikes | Mapping[str, Spikes]) -> dict[str, Peaks]:
-    """Return the peaks of every population over all samples of ``spikes``."""
+def calibrate(
+    network: Network, spikes: Spikes | Mapping[str, Spikes], state_bits: int = STATE_BITS
+) -> dict[str, Peaks]:
+    """Return the peaks of every population over all samples of ``spikes``.
+
+    Parameters
+    ----------
+    state_bits : width of the chip's u and v. Where it is less than that of the emulator, a value beyond it counts as
+        one that wrapped or saturated, though the emulator kept it.
+    """
     checked = check_spikes(ports(network), spikes)
     samples = len(next(iter(checked.values())))
     found: dict[str, list[Peaks]] = {p.name: [] for p in network.populations}
@@ -45,17 +60,61 @@ def calibrate(network: Network, spikes: Spikes | Mapping[str, Spikes]) -> dict[s
         part = {name: values[start : start + _CHUNK] for name, values in checked.items()}
         recording = simulate(network, part, record=("u", "v"))
         weights.append(recording.samples)
-        for name, peaks in found.items():
-            peaks.append(
-                Peaks(
-                    u=int(np.abs(recording.u[name]).max()),
-                    v=int(np.abs(recording.v[name]).max()),
-                    wraps=recording.wraps[name],
-                    clips=recording.clips[name],
-                    rate=float(recording.spikes[name].mean()),
-                )
-            )
+        for population in network.populations:
+            found[population.name].append(_peaks(recording, population, state_bits))
     return {name: _joined(peaks, weights) for name, peaks in found.items()}
+
+
+def require_alive(peaks: Mapping[str, Peaks], float_rates: Mapping[str, float]) -> None:
+    """Raise :class:`InputError` for a population that fell silent, or fires without end, only in integers.
+
+    Parameters
+    ----------
+    float_rates : population -> spikes per neuron and step of the float network; read-outs are absent.
+    """
+    advice = "take more weight bits, another clipping or scales by channel; --allow-dead keeps it as it is"
+    for name, real in float_rates.items():
+        whole = peaks[name].rate
+        if real > 0 and whole == 0:
+            found = f"is dead in integers: it fires {real:.3g} times per neuron and step in the float network"
+            raise InputError(f"population {name!r}", found, advice)
+        if whole >= _SATURATED and real < _LIVELY:
+            found = f"fires in every step in integers, and {real:.3g} times per neuron and step in the float network"
+            raise InputError(f"population {name!r}", found, advice)
+
+
+def require_weights(name: str, floats: Iterable[npt.NDArray[Any]], integers: Iterable[npt.NDArray[Any]]) -> None:
+    """Raise :class:`InputError` for a population of which every weight has become 0."""
+    if any(w.any() for w in floats) and not any(w.any() for w in integers):
+        problem = "every weight is 0 in integers: its scale had to fall so far that no register leaves its range"
+        raise InputError(
+            f"population {name!r}", problem, "shorten the samples, lower the payloads, or normalise inputs"
+        )
+
+
+def _peaks(recording: Recording, population: Population, state_bits: int) -> Peaks:
+    name = population.name
+    u, v = recording.u[name], recording.v[name]
+    wraps, clips = recording.wraps[name], recording.clips[name]
+    if state_bits < STATE_BITS:
+        limit = 1 << (state_bits - 1)
+        wraps = int(np.count_nonzero(np.abs(u) >= limit))
+        clips = int(np.count_nonzero(np.abs(_before_reset(u, v, population)) >= limit))
+    rate = float(recording.spikes[name].mean())
+    return Peaks(_largest(u), _largest(v), wraps, clips, rate, state_bits)
+
+
+def _largest(values: npt.NDArray[Any]) -> int:
+    return max(int(values.max()), -int(values.min()))
+
+
+def _before_reset(u: npt.NDArray[Any], v: npt.NDArray[Any], population: Population) -> npt.NDArray[np.int64]:
+    """Return the membrane of every step before a spike took something off it."""
+    neuron = population.neuron
+    assert isinstance(neuron, Lif)
+    earlier = np.concatenate([np.zeros_like(v[:, :1]), v[:, :-1]], axis=1).astype(np.int64)
+    bias = shift(neuron.bias.astype(np.int64), neuron.bias_exponent)
+    return np.asarray(decay(earlier, neuron.voltage_decay) + u + bias)
 
 
 def _joined(peaks: list[Peaks], weights: list[int]) -> Peaks:
@@ -65,4 +124,5 @@ def _joined(peaks: list[Peaks], weights: list[int]) -> Peaks:
         wraps=sum(p.wraps for p in peaks),
         clips=sum(p.clips for p in peaks),
         rate=float(np.average([p.rate for p in peaks], weights=weights)),
+        state_bits=peaks[0].state_bits,
     )

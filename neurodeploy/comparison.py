@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from neurodeploy.blocks import Block, blocks
 from neurodeploy.errors import NotEqual
 from neurodeploy.recording import Recording
 
@@ -66,16 +68,44 @@ class Comparison:
 def compare(one: Recording, other: Recording) -> Comparison:
     """Compare every quantity that both recordings hold, of every population, sample and step.
 
+    Recordings are read a block of samples and steps at a time: they may lie on disk.
+
     Raises
     ------
     NotEqual : the recordings are not of the same network and input.
     """
     subject = f"{one.backend} and {other.backend}"
-    if (one.samples, one.steps) != (other.samples, other.steps):
+    if one.extent != other.extent:
         problem = f"{one.samples} samples of {one.steps} steps against {other.samples} of {other.steps}"
         raise NotEqual(subject, problem, "run both on the same input")
     if set(one.spikes) != set(other.spikes):
         raise NotEqual(subject, f"populations {list(one.spikes)} against {list(other.spikes)}", "run the same network")
+    cells = sum(math.prod(values.shape[2:]) for values in one.spikes.values())
+    parts = ((block, _compare(subject, one.part(block), other.part(block))) for block in blocks(*one.extent, cells))
+    return joined(parts, one.extent)
+
+
+def joined(parts: Iterable[tuple[Block, Comparison]], extent: tuple[int, int]) -> Comparison:
+    """Return one comparison from those of blocks in order, which together have ``extent`` samples and steps."""
+    result: Comparison | None = None
+    for (samples, steps), part in parts:
+        first = part.first_difference
+        if first is not None:
+            first = replace(first, sample=first.sample + samples.start, step=first.step + steps.start)
+        if result is None:
+            result = replace(part, samples=extent[0], steps=extent[1], first_difference=first)
+        else:
+            result = replace(
+                result,
+                cells=result.cells + part.cells,
+                differing=result.differing + part.differing,
+                first_difference=result.first_difference or first,
+            )
+    assert result is not None, "there is at least one block"
+    return result
+
+
+def _compare(subject: str, one: Recording, other: Recording) -> Comparison:
     tables = {q: (t, dict(o)) for q, t, o in zip("uvs", _tables(one), _tables(other), strict=True) if _comparable(t, o)}
     cells, differing = 0, 0
     firsts: list[tuple[int, int, int, int, tuple[int, ...]]] = []

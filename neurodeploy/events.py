@@ -112,6 +112,8 @@ def whole_numbers(subject: str, name: str, values: npt.NDArray[Any]) -> Ints:
         raise InputError(subject, f"its {name} holds NaN or infinity", "store integers")
     if (broken := values != np.trunc(values)).any():
         raise InputError(subject, f"its {name} holds fractions, such as {values[broken][0]}", "store integers")
+    if values.size and np.abs(values).max() >= 1 << 63:
+        raise InputError(subject, f"its {name} holds {np.abs(values).max():g}, beyond 64 bits", "store integers")
     return values.astype(np.int64)
 
 

@@ -14,8 +14,10 @@ IntArray = npt.NDArray[np.integer[Any]]
 
 #: One weight unit is this many bits above one unit of ``u`` and ``v``; the threshold mantissa is scaled alike.
 STATE_SHIFT = 6
+#: Bits of ``u`` and ``v``, sign included; a chip file may say less.
+STATE_BITS = 24
 #: ``u`` lives in (-2^23, 2^23], ``v`` in [-(2^23 - 1), 2^23 - 1].
-STATE_LIMIT = 1 << 23
+STATE_LIMIT = 1 << (STATE_BITS - 1)
 #: A decay of this much forgets everything in one step.
 DECAY_ONE = 4096
 #: The largest threshold mantissa (17 bits); such a neuron fires only where ``v`` exceeds 8,388,544.

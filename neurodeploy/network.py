@@ -31,7 +31,7 @@ class Dense:
     weight: IntArray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", integers(self.weight, np.int32))
+        object.__setattr__(self, "weight", integers(self.weight, np.int32, f"{type(self).__name__} weight"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Convolution:
     groups: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", integers(self.weight, np.int32))
+        object.__setattr__(self, "weight", integers(self.weight, np.int32, f"{type(self).__name__} weight"))
 
     def output_shape(self, source: Shape) -> Shape:
         """Return the (C, H, W) that a source of this shape gives."""
@@ -78,7 +78,7 @@ class Sparse:
 
     def __post_init__(self) -> None:
         for name, dtype in (("indptr", np.int64), ("indices", np.int32), ("data", np.int32)):
-            object.__setattr__(self, name, integers(getattr(self, name), dtype))
+            object.__setattr__(self, name, integers(getattr(self, name), dtype, f"Sparse {name}"))
 
     @classmethod
     def from_dense(cls, weight: IntArray) -> Sparse:

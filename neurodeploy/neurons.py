@@ -20,6 +20,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from neurodeploy.errors import InputError
 from neurodeploy.fixedpoint import REGISTER_MAX, STATE_SHIFT, IntArray
 
 Reset = Literal["zero", "subtract", "burst"]
@@ -28,11 +29,31 @@ Activation = Literal["unit", "relu"]
 Resonance = Literal["phase", "izhikevich"]
 
 
-def integers(values: npt.ArrayLike, dtype: npt.DTypeLike) -> IntArray:
-    """Return the values as a read-only integer array; one that is that already is not copied."""
+def integers(values: npt.ArrayLike, dtype: npt.DTypeLike, name: str = "values") -> IntArray:
+    """Return the values as a read-only integer array; one that is that already is not copied.
+
+    Raises
+    ------
+    InputError : ``name`` holds NaN, infinity, fractions, anything that is no number, or one that ``dtype`` cannot hold.
+    """
     if isinstance(values, np.ndarray) and values.dtype == dtype and not values.flags.writeable:
         return values
-    array = np.array(values, dtype=dtype)
+    try:
+        given = np.asarray(values)
+    except ValueError as error:
+        raise InputError(name, f"is no array ({error})", "give rows of equal length") from error
+    if given.dtype.kind not in "iubf":
+        raise InputError(name, f"is of type {given.dtype}", "give whole numbers")
+    if given.dtype.kind == "f":
+        if not np.isfinite(given).all():
+            raise InputError(name, "holds NaN or infinity", "give whole numbers")
+        if (broken := given != np.trunc(given)).any():
+            raise InputError(name, f"holds fractions, such as {given[broken].flat[0]}", "round them as you mean them")
+    limits = np.iinfo(np.dtype(dtype))
+    if given.size and given.dtype != limits.dtype and not (given.min() >= limits.min and given.max() <= limits.max):
+        found = f"is {given.min():,} to {given.max():,}, a register of {limits.bits} bits holds {limits.max:,}"
+        raise InputError(name, found, "scale it into range")
+    array = np.array(given, dtype=dtype)
     array.setflags(write=False)
     return array
 
@@ -58,7 +79,7 @@ class _Model:
     def __post_init__(self) -> None:
         for name in self.parameters:
             if (values := getattr(self, name)) is not None:
-                object.__setattr__(self, name, integers(values, np.int32))
+                object.__setattr__(self, name, integers(values, np.int32, f"{type(self).__name__} {name}"))
 
     @property
     def arrays(self) -> dict[str, IntArray]:

@@ -16,13 +16,19 @@ from neurodeploy.errors import InputError
 from neurodeploy.eventfile import event_ports
 from neurodeploy.events import EventInput
 from neurodeploy.files import require_file
+from neurodeploy.headroom import free_memory
+from neurodeploy.npzstream import map_stored, read_header
 
 #: Refuse to unpack more than this from one file: enough for 10,000 samples of 128 x 128 x 2 over 25 steps.
 MAX_BYTES = 8 << 30
+#: The longest comment of an archive.
+MAX_COMMENT = zipfile.ZIP_MAX_COMMENT
+#: Input of so many bytes is left on disk where it is not compressed; that of smaller arrays has its checksum tested.
+_MAPPED_FROM = 1 << 26
 
 
-def write_npz(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write arrays to a compressed .npz file whose bytes depend on nothing but the arrays."""
+def write_npz(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]], comment: bytes = b"") -> None:
+    """Write arrays to a compressed .npz file whose bytes depend on nothing but the arrays and the comment."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
@@ -30,10 +36,19 @@ def write_npz(path: str | Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
             entry.external_attr = 0o644 << 16
             with archive.open(entry, "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
+        archive.comment = comment
 
 
-def read_npz(path: str | Path, *, limit: int = MAX_BYTES) -> dict[str, npt.NDArray[Any]]:
-    """Read every array of an .npz file, allocating at most ``limit`` bytes in all.
+def read_comment(path: str | Path) -> bytes:
+    """Return the comment of an .npz file, empty where it has none; :func:`read_npz` says whether it is one."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.comment
+
+
+def read_npz(path: str | Path, *, limit: int = MAX_BYTES, mapped: int | None = None) -> dict[str, npt.NDArray[Any]]:
+    """Read every array of an .npz file, allocating at most ``limit`` bytes in all, and no more than are free.
+
+    Arrays of ``mapped`` bytes and more that are not compressed are mapped, read-only, and count for nothing.
 
     Raises
     ------
@@ -41,10 +56,14 @@ def read_npz(path: str | Path, *, limit: int = MAX_BYTES) -> dict[str, npt.NDArr
     """
     path = require_file(path)
     arrays: dict[str, npt.NDArray[Any]] = {}
-    left = limit
+    left = min(limit, free_memory())
     try:
+        if mapped is not None:
+            arrays = map_stored(path, mapped)
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
+                if member.filename.removesuffix(".npy") in arrays:
+                    continue
                 if not member.filename.endswith(".npy"):
                     raise InputError(
                         str(path), f"holds {member.filename!r}, which is no array", "write it with np.savez"
@@ -64,14 +83,13 @@ def read_npz(path: str | Path, *, limit: int = MAX_BYTES) -> dict[str, npt.NDArr
 
 
 def _read_array(stream: BinaryIO, path: str, name: str, limit: int) -> npt.NDArray[Any]:
-    version = np.lib.format.read_magic(stream)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read_header(stream)
     if dtype.hasobject:
         raise InputError(path, f"{name} holds Python objects", "store plain numbers; objects are never unpickled")
     size = math.prod(shape) * dtype.itemsize
     if size > limit:
-        raise InputError(path, f"{name} declares {size:,} bytes, the limit is {limit:,}", "split it into smaller files")
+        advice = "split it into smaller files, or store it uncompressed with np.savez, which is read from the disk"
+        raise InputError(path, f"{name} declares {size:,} bytes, the limit is {limit:,}", advice)
     data = stream.read(size)
     if len(data) != size:
         raise InputError(path, f"{name} ends after {len(data):,} of {size:,} bytes", "write it again")
@@ -119,7 +137,7 @@ def read_events(path: str | Path) -> Events:
     ------
     InputError : no spikes, spikes that are no whole numbers, ports or labels of different lengths.
     """
-    arrays = read_npz(path)
+    arrays = read_npz(path, mapped=_MAPPED_FROM)
     found = {
         name.removeprefix("spikes").removeprefix("/"): a for name, a in arrays.items() if name.startswith("spikes")
     }
@@ -164,4 +182,6 @@ def _whole_numbers(values: npt.NDArray[Any], path: str, name: str = "spikes", ax
         raise InputError(
             path, f"{name} holds fractions, such as {values[values != np.trunc(values)][0]}", "store integers"
         )
+    if np.abs(values).max() >= 1 << 63:
+        raise InputError(path, f"{name} holds {np.abs(values).max():g}, beyond 64 bits", "store integers")
     return values.astype(np.int64)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurodeploy.choices import Choices
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.events import EventInput
 from neurodeploy.files import replacing
@@ -82,10 +83,13 @@ def train_quantized(
     folder: Path,
     settings: FinetuneSettings,
     *,
+    weight_bits: int | None = None,
     force: bool = False,
     on_epoch: Callable[[FinetuneEpoch], None] | None = None,
 ) -> QuantizedTraining:
     """Quantize ``graph`` for ``chip``, train its integers on ``train``, and write network and epochs to ``folder``.
+
+    ``weight_bits`` is the width of all weights, by default the chip's widest.
 
     Raises
     ------
@@ -100,7 +104,10 @@ def train_quantized(
         if path.exists() and not force:
             raise UsageError(str(path), "already exists", "replace it with --force, or choose another folder with -o")
     began = time.monotonic()
-    start = quantization(graph, chip, train.spikes[:_CALIBRATION])
+    # Training keeps one scale a population: its weights, thresholds and biases are float values times that scale.
+    start = quantization(
+        graph, chip, train.spikes[:_CALIBRATION], Choices(scales="population", weight_bits=weight_bits)
+    )
     result = finetune(start, chip, train, test, settings, on_epoch)
     networks = () if test is None else (start.network, result.network)
     scored = [simulate(network, test.spikes).accuracy(test.labels) for network in networks if test is not None]

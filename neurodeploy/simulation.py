@@ -15,16 +15,19 @@ import numpy.typing as npt
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.events import Densified, EventInput, check_events
+from neurodeploy.exactness import loudest, require_exact
 from neurodeploy.graph import Graph, Input
 from neurodeploy.network import Network, Shape
 from neurodeploy.netxfile import NetxFile, host_driven
 from neurodeploy.recording import Recording
+from neurodeploy.room import require_room
 from neurodeploy.verify_network import verify_network
 
 Spikes = npt.NDArray[Any]
 Simulated = Network | Graph | NetxFile
 Runner = Callable[[Any, Mapping[str, Any], Collection[str]], Recording]
 
+_LARGEST = (1 << 63) - 1024  # the largest float below 2^63
 QUANTITIES = ("s", "u", "v")
 
 
@@ -113,12 +116,12 @@ def simulate(
     ------
     UsageError : unknown backend, device or quantity, or a backend that does not execute this value, or not there.
     BackendMissing : the backend is not installed, or the device not there.
-    InputError : spikes that do not fit the ports, hold NaN, fractions or nothing.
+    InputError : spikes that do not fit the ports, hold NaN, fractions or nothing; a network that cannot be; a network
+        or recording too large for the memory that is free (:func:`neurodeploy.stream` writes it to disk).
     """
     if backend not in BACKENDS:
         raise UsageError("--backend", f"{backend!r} is none", f"one of {', '.join(BACKENDS)}")
-    if unknown := set(record) - set(QUANTITIES):
-        raise UsageError("--record", f"{sorted(unknown)} cannot be recorded", f"any of {', '.join(QUANTITIES)}")
+    check_quantities(record)
     load, executes = BACKENDS[backend]
     if device not in DEVICES:
         raise UsageError("--device", f"{device!r} is none", f"one of {', '.join(DEVICES)}")
@@ -130,11 +133,19 @@ def simulate(
         found, (takes, way) = _VALUES[type(network)][0], _VALUES[executes]
         raise UsageError(f"backend {backend}", f"does not run {found} but {takes}", way)
     checked: Mapping[str, Spikes | EventInput] = check_spikes(ports(network), spikes)
-    if load is not _emulator:
-        checked = Densified(checked, ports(network))
     if isinstance(network, Network):
         verify_network(network)
+        require_exact(network, checked)
+        require_room(network, checked, record, dense=load is not _emulator)
+    if load is not _emulator:
+        checked = Densified(checked, ports(network))
     return load()(network, checked, tuple(record))
+
+
+def check_quantities(record: Collection[str]) -> None:
+    """Raise :class:`UsageError` for a quantity that cannot be recorded."""
+    if unknown := set(record) - set(QUANTITIES):
+        raise UsageError("--record", f"{sorted(unknown)} cannot be recorded", f"any of {', '.join(QUANTITIES)}")
 
 
 def ports(network: Simulated) -> dict[str, Shape]:
@@ -198,8 +209,13 @@ def _without_ones(shape: Shape) -> Shape:
 
 def _check_port(name: str, shape: Shape, values: Spikes | EventInput) -> Spikes | EventInput:
     if isinstance(values, EventInput):
-        return check_events(name, shape, values)
-    values = np.asarray(values)
+        events = check_events(name, shape, values)
+        _check_numbers(f"input {name!r}", events.payloads())
+        return events
+    try:
+        values = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"input {name!r}", f"is no array ({error})", "give rows of equal length") from error
     if values.shape[2:] != shape and _without_ones(values.shape[2:]) == _without_ones(shape):
         values = values.reshape(*values.shape[:2], *shape)  # (n,) for (n, 1, 1): the cells are the same
     if values.shape[2:] != shape or values.ndim != 2 + len(shape) or 0 in values.shape:
@@ -207,12 +223,20 @@ def _check_port(name: str, shape: Shape, values: Spikes | EventInput) -> Spikes 
         raise InputError(f"input {name!r}", f"is {list(values.shape)}, the network takes {expected}", "reshape it")
     if values.dtype == np.bool_:
         return values.view(np.uint8)
-    if np.issubdtype(values.dtype, np.floating):
+    _check_numbers(f"input {name!r}", values)
+    return values.astype(np.int64) if values.dtype.kind == "f" else values
+
+
+def _check_numbers(subject: str, values: Spikes) -> None:
+    """Raise :class:`InputError` unless all are whole numbers that 64 bits hold."""
+    if values.dtype.kind not in "iuf":
+        raise InputError(subject, f"is of type {values.dtype}", "give whole numbers, spikes are 0 and 1")
+    if values.dtype.kind == "f":
         if not np.isfinite(values).all():
-            raise InputError(f"input {name!r}", "holds NaN or infinity", "give whole numbers")
+            raise InputError(subject, "holds NaN or infinity", "give whole numbers")
         if (values != np.trunc(values)).any():
-            raise InputError(f"input {name!r}", "holds fractions", "give whole numbers, spikes are 0 and 1")
-        return values.astype(np.int64)
-    if not np.issubdtype(values.dtype, np.integer):
-        raise InputError(f"input {name!r}", f"is of type {values.dtype}", "give whole numbers, spikes are 0 and 1")
-    return values
+            raise InputError(subject, "holds fractions", "give whole numbers, spikes are 0 and 1")
+    elif np.can_cast(values.dtype, np.int64):
+        return
+    if (largest := loudest(values)) > _LARGEST:
+        raise InputError(subject, f"holds a payload of {largest:.10g}, 64 bits hold {_LARGEST:.10g}", "scale it")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterator
 from itertools import chain
+from numbers import Integral
 
 import numpy as np
 
 from neurodeploy.errors import InputError
 from neurodeploy.fixedpoint import DECAY_ONE, REGISTER_MAX, STATE_LIMIT, THRESHOLD_MAX
-from neurodeploy.network import Convolution, Network, Population, Sparse, largest_sum
+from neurodeploy.network import Convolution, Network, Population, Sparse, largest_sum, stored_weights
 from neurodeploy.neurons import Lif, Neuron, Resonator, SigmaDelta, input_limit
 
 Finding = tuple[str, str, str]
 
 #: Largest delay of a projection beyond its own step, and largest power of two of weights and biases.
 _DELAY_MAX, _EXPONENT_MAX = 62, 24
+#: Most bits of a weight: those of the register that it is added to.
+_WEIGHT_BITS_MAX = 32
 #: Most steps that a neuron may be refractory, and most binary places of a resonator's factors.
 _REFRACTORY_MAX, _DECAY_BITS_MAX = 1 << 15, 16
 #: Model -> parameter -> its smallest and largest value.
@@ -84,6 +88,35 @@ def _names(network: Network) -> Iterator[Finding]:
         for end, known in ((projection.source, set(names)), (projection.target, populations)):
             if end not in known:
                 yield f"projection {projection.name!r}", f"ends at {end!r}, which does not exist", "name a population"
+
+
+def _kinds(network: Network) -> Iterator[Finding]:
+    """Check that what counts is whole, and what measures is a number."""
+    counts: list[tuple[str, str, object]] = [
+        ("network", name, getattr(network, name)) for name in ("reset_interval", "reset_offset")
+    ]
+    for name, part in network.by_name.items():
+        subject = f"population {name!r}"
+        counts += [(subject, "an extent", extent) for extent in part.shape]
+        if any(isinstance(extent, Integral) and extent < 1 for extent in part.shape):
+            yield subject, f"has the shape {list(part.shape)}", "every extent is at least 1"
+    for population in network.populations:
+        subject, neuron = f"population {population.name!r}", population.neuron
+        named = {name: getattr(neuron, name) for name in _RANGES[type(neuron)] if name not in neuron.parameters}
+        counts += [(subject, name, value) for name, value in {**named, "latency": population.latency}.items()]
+    for projection in network.projections:
+        subject = f"projection {projection.name!r}"
+        counts += [(subject, name, getattr(projection, name)) for name in ("delay", "weight_exponent", "weight_bits")]
+        if isinstance(connection := projection.connection, Convolution):
+            geometry = (*connection.stride, *connection.padding, *connection.dilation, connection.groups)
+            counts += [(subject, "stride, padding, dilation or groups", value) for value in geometry]
+    for subject, name, value in counts:
+        if not isinstance(value, Integral):
+            yield subject, f"{name} is {value!r}", "give a whole number"
+    scales = [(f"population {p.name!r}", "scale", p.scale) for p in network.populations]
+    for subject, name, number in [("network", "dt", network.dt), *scales]:
+        if not (math.isfinite(number) and number > 0):
+            yield subject, f"{name} is {number}", "give a positive number"
 
 
 def _parameters(network: Network) -> Iterator[Finding]:
@@ -191,7 +224,31 @@ def _convolution(
         yield subject, f"gives {list(connection.output_shape(source))}, its target is {list(target)}", "match them"
 
 
+def _formats(network: Network) -> Iterator[Finding]:
+    """Check weights of a network made for a chip against the bits that they take there.
+
+    Those of one sign need no bit for it, and those that are multiples of a number none for what it divides out: of
+    -256, -224 .. 224, four bits tell all apart.
+    """
+    if not network.target:
+        return
+    for projection in network.projections:
+        subject, bits = f"projection {projection.name!r}", projection.weight_bits
+        if not 1 <= bits <= _WEIGHT_BITS_MAX:
+            yield subject, f"weight_bits is {bits}, allowed are 1 to {_WEIGHT_BITS_MAX}", "give what a synapse takes"
+            continue
+        weights, limit = stored_weights(projection.connection), 1 << bits
+        unit = max(int(np.gcd.reduce(weights, axis=None)), 1) if weights.size else 1
+        if weights.size and not (weights.min() >= -limit * unit and weights.max() < limit * unit):
+            found = f"weights are {weights.min()} to {weights.max()} in steps of {unit}, {bits} bits hold "
+            found += f"{-limit * unit} to {(limit - 1) * unit}"
+            yield subject, found, "scale them, or declare more weight_bits"
+
+
 def _times(network: Network) -> Iterator[Finding]:
+    for population in network.populations:
+        if population.latency < 0:
+            yield f"population {population.name!r}", f"latency {population.latency}", "at least 0"
     for projection in network.projections:
         subject = f"projection {projection.name!r}"
         if not 0 <= projection.delay <= _DELAY_MAX:
@@ -214,9 +271,11 @@ def _sums(network: Network) -> Iterator[Finding]:
 #: The rules, each yielding (object, problem, advice).
 RULES: tuple[Callable[[Network], Iterator[Finding]], ...] = (
     _names,
+    _kinds,
     _parameters,
     _together,
     _shapes,
+    _formats,
     _times,
     _sums,
 )

@@ -18,6 +18,7 @@ import numpy as np
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.targets.chipfile import Number, Section, read_chip_file
+from neurodeploy.targets.chipformats import require_coherent
 from neurodeploy.targets.chipparts import CoreKind, Encoding, Formats, Pool
 
 __all__ = ["TEMPLATE", "Chip", "CoreKind", "Encoding", "Formats", "Pool", "chip_names", "load_chip"]
@@ -160,10 +161,13 @@ def _build(path: Path) -> Chip:
     if int(chip["usable_cores"]) > int(chip["tiles_x"]) * int(chip["tiles_y"]) * int(chip["cores_per_tile"]):
         raise InputError(str(path), "chip.usable_cores exceeds the cores of the mesh", "lower it, or widen the mesh")
     pools = tuple(Pool(name, int(pool["words"]), pool["uses"]) for name, pool in _family(sections, "pools.").items())
+    formats = Formats(**_plain(sections["formats"]))
+    widths = _widths(path, encoding["weight_bits"])
+    require_coherent(str(path), formats, widths)
     return Chip(
         name=sections[""]["name"],
         title=sections[""]["title"],
-        formats=Formats(**_plain(sections["formats"])),
+        formats=formats,
         mesh=(int(chip["tiles_x"]), int(chip["tiles_y"])),
         cores_per_tile=int(chip["cores_per_tile"]),
         usable_cores=int(chip["usable_cores"]),
@@ -176,7 +180,7 @@ def _build(path: Path) -> Chip:
         neuron_words=int(encoding["neuron"]),
         maps=encoding.get("maps", "cells"),
         tiling=encoding["tiling"],
-        weight_bits=_widths(path, encoding["weight_bits"]),
+        weight_bits=widths,
         encodings={kind: Encoding(**_plain(values)) for kind, values in _family(sections, "encoding.").items()},
         energy=sections.get("energy", {}),
         time=sections.get("time", {}),

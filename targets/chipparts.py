@@ -14,7 +14,8 @@ class Formats:
     ----------
     weight_bits : bits of the widest weight, sign included.
     signed_minimum, signed_maximum, signed_step : weights of both signs on one axon lie on this grid.
-    unsigned_maximum : the largest magnitude where all weights have one sign; the step is then 1.
+    unsigned_maximum, unsigned_step : the largest magnitude where all weights have one sign, and the step between them;
+        0 where the chip has no format for weights of one sign.
     weight_exponent_minimum, weight_exponent_maximum : a power of two common to a projection.
     threshold_maximum : the largest threshold mantissa; one unit of it is 64 units of ``v``.
     decay_one : the decay that forgets everything in one step.
@@ -24,6 +25,7 @@ class Formats:
         subtraction as often as the threshold fits, each time with a spike.
     graded_spikes : whether a spike may carry an integer payload.
     leak : whether ``u`` and ``v`` may decay; without, a neuron adds up its inputs and forgets nothing.
+    state_bits : width of ``u`` and ``v``, sign included.
     """
 
     weight_bits: int
@@ -42,6 +44,8 @@ class Formats:
     resets: tuple[str, ...]
     graded_spikes: bool
     leak: bool = True
+    unsigned_step: int = 1
+    state_bits: int = 24
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,8 @@ SCHEMA: dict[str, dict[str, Key]] = {
         "resets": Key("texts", choices=("zero", "subtract", "burst", "value", "none")),
         "graded_spikes": Key("flag"),
         "leak": Key("flag", required=False),
+        "unsigned_step": _count("1", required=False),
+        "state_bits": _count("bit", required=False),
     },
     "energy": {name: _quantity("J") for name in _EVENTS} | {"chip_crossing": _quantity("J", required=False)},
     "time": {name: _quantity("s") for name in (*_EVENTS, "step_minimum")},

@@ -290,7 +290,7 @@ def test_many_weights_are_rounded_in_blocks_on_a_scale_from_a_sample(monkeypatch
     rows = [result.network.provenance["quantization"][0]["weights"][0] for result in (whole, blocks)]
     assert rows[0]["largest_error"] == rows[1]["largest_error"]
     assert rows[0]["relative_error"] == pytest.approx(rows[1]["relative_error"], rel=1e-9)
-    monkeypatch.setattr("neurodeploy.scaling._SAMPLE", 400)
+    monkeypatch.setattr("neurodeploy.clipping._SAMPLE", 400)
     sampled = quantization(graph, CHIP).network.populations[0].scale
     assert 0.5 < sampled / whole.network.populations[0].scale < 2
 

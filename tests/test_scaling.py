@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurodeploy import scaling
+from neurodeploy import clipping, scaling
 from neurodeploy.targets.chip import load_chip
 
 FORMATS = load_chip("loihi2").formats
@@ -25,7 +25,7 @@ def test_sign_mode(weights, mode):
 @settings(deadline=None, derandomize=True)
 @given(WEIGHTS, st.floats(0.01, 3))
 def test_weights_lie_on_the_grid_and_within_half_a_step(weights, threshold):
-    chosen = scaling.choose_scaling([weights] if weights.any() else [], threshold, threshold, FORMATS)
+    chosen = clipping.choose_scaling([weights] if weights.any() else [], threshold, threshold, FORMATS)
     low, high, step = scaling.grid(scaling.sign_mode(weights), FORMATS)
     integers = scaling.round_weights(weights, chosen.weight_scale, FORMATS)
     assert integers.min() >= low
@@ -38,7 +38,7 @@ def test_weights_lie_on_the_grid_and_within_half_a_step(weights, threshold):
 @settings(deadline=None, derandomize=True)
 @given(WEIGHTS.filter(lambda w: np.abs(w).max() > 0.01), st.floats(0.01, 3))
 def test_threshold_has_its_bits_and_fits_its_register(weights, threshold):
-    chosen = scaling.choose_scaling([weights], threshold, threshold, FORMATS)
+    chosen = clipping.choose_scaling([weights], threshold, threshold, FORMATS)
     integer = scaling.round_threshold(np.array(threshold), chosen.scale, strict=True)
     assert integer <= FORMATS.threshold_maximum
     assert integer >= 512 or chosen.exponent == FORMATS.weight_exponent_maximum
@@ -46,15 +46,15 @@ def test_threshold_has_its_bits_and_fits_its_register(weights, threshold):
 
 def test_headroom_halves_the_scale_first_in_the_exponent():
     weights = [np.array([3.0, -2.0])]
-    plain = scaling.choose_scaling(weights, 0.5, 0.5, FORMATS)
+    plain = clipping.choose_scaling(weights, 0.5, 0.5, FORMATS)
     for headroom in range(1, 9):
-        less = scaling.choose_scaling(weights, 0.5, 0.5, FORMATS, headroom)
+        less = clipping.choose_scaling(weights, 0.5, 0.5, FORMATS, headroom)
         assert less.scale == pytest.approx(plain.scale / 2**headroom)
         assert less.exponent == max(plain.exponent - headroom, 0)
 
 
 def test_a_huge_threshold_is_held_by_the_scale():
-    chosen = scaling.choose_scaling([np.array([0.001, -0.001])], 5.0, 5.0, FORMATS)
+    chosen = clipping.choose_scaling([np.array([0.001, -0.001])], 5.0, 5.0, FORMATS)
     assert scaling.round_threshold(np.array(5.0), chosen.scale, strict=True) <= FORMATS.threshold_maximum
 
 

@@ -65,10 +65,12 @@ def combine(gx, x, a, b, c, first, last):
     """Overwrite ``gx`` [T, N] with ``a gx + b x + c`` for neurons ``first`` to ``last``; a, b, c are [N]."""
     for start in range(first, last, PIECE):
         n = min(start + PIECE, last) - start
+        # Of slices: an index that might be negative would keep the loop from the vector units.
+        pa, pb, pc = a[start : start + n], b[start : start + n], c[start : start + n]
         for t in range(len(x)):
             gs, xs = gx[t, start : start + n], x[t, start : start + n]
             for i in range(n):
-                gs[i] = a[start + i] * gs[i] + b[start + i] * xs[i] + c[start + i]
+                gs[i] = pa[i] * gs[i] + pb[i] * xs[i] + pc[i]
 
 
 def _forward(charge: int, strict: bool, reset: int) -> Any:

@@ -40,6 +40,7 @@ _BUSY = 0.5
 @target_option
 @click.option("--samples", type=click.IntRange(min=1), help="Use only the first so many samples.")
 @click.option("--backend", default="emulator", show_default=True, help="What simulates the network.")
+@click.option("--recording", type=click.Path(path_type=Path), help="Count this recording, of the same input.")
 @click.option(
     "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
 )
@@ -62,6 +63,7 @@ def command(
     target: str,
     samples: int | None,
     backend: str,
+    recording: Path | None,
     margin: float | None,
     optimize: str,
     share: bool,
@@ -73,7 +75,11 @@ def command(
     semantics: str | None,
     as_json: bool,
 ) -> None:
-    """Simulate NETWORK on data, count its events, and estimate energy and latency of one inference."""
+    """Simulate NETWORK on data, count its events, and estimate energy and latency of one inference.
+
+    With --recording FILE nothing is simulated: FILE is what simulate -o wrote of the same data, and is read from the
+    disk as it is counted.
+    """
     from neurodeploy.activity import count_activity
     from neurodeploy.conventions import conventions
     from neurodeploy.energy import estimate
@@ -81,22 +87,26 @@ def command(
     from neurodeploy.neurobench import neurobench
     from neurodeploy.sanafe.engine import compare_with_sanafe
     from neurodeploy.simulation import simulate
+    from neurodeploy.streaming import recorded
     from neurodeploy.targets.chip import load_chip
 
     chip = load_chip(target)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
     events = open_events(data, samples)
     require_fit(map_network(loaded, chip, margin=margin, share=share, partition=partition))
-    recording = simulate(loaded, events.spikes, backend=backend, record=("s", "v") if with_neurobench else ("s",))
-    rates = None if optimize == "cores" else recording.rates()
+    if recording is not None:
+        run = recorded(loaded, recording, events.spikes)
+    else:
+        run = simulate(loaded, events.spikes, backend=backend, record=("s", "v") if with_neurobench else ("s",))
+    rates = None if optimize == "cores" else run.rates()
     placement = map_network(
         loaded, chip, margin=margin, optimize=optimize, rates=rates, share=share, partition=partition
     )
-    activity = count_activity(loaded, recording, placement)
+    activity = count_activity(loaded, run, placement)
     result, others = estimate(activity, placement, chip), conventions(loaded, activity)
-    peer = compare_with_sanafe(loaded, placement, recording, activity) if engine == "sanafe" else None
+    peer = compare_with_sanafe(loaded, placement, run, activity) if engine == "sanafe" else None
     host_bound = measured is not None and result.is_host_bound(measured)
-    figures = neurobench(loaded, recording) if with_neurobench else None
+    figures = neurobench(loaded, run) if with_neurobench else None
     if as_json:
         document = {**result.as_dict(), "conventions": vars(others)}
         document |= {"neurobench": figures.as_dict()} if figures else {}

@@ -34,6 +34,21 @@ _PARAMETERS = ("threshold", "current_decay", "voltage_decay", "bias")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The quantized .nir to write.")
 @click.option("--calibrate", type=click.Path(path_type=Path), help="Real samples (.npz): register peaks, accuracy.")
 @click.option("--samples", type=click.IntRange(1), help="Use this many calibration samples.")
+@click.option("--weight-bits", metavar="BITS", help="Width of all weights, or auto: one a population, on a budget.")
+@click.option("--rounding", type=click.Choice(("auto", "nearest", "adaptive")), default="auto", show_default=True)
+@click.option("--clipping", type=click.Choice(("auto", "none", "mse", "percentile")), default="auto", show_default=True)
+@click.option("--scales", type=click.Choice(("auto", "population", "channel")), default="auto", show_default=True)
+@click.option(
+    "--ranges",
+    type=click.Choice(("calibration", "every-input")),
+    default="calibration",
+    show_default=True,
+    help="What no register may leave its range on.",
+)
+@click.option("--memory", type=click.IntRange(0), help="Budget for --weight-bits auto: bytes of all weights.")
+@click.option("--loss", type=click.FloatRange(0), help="Budget for --weight-bits auto: points of accuracy.")
+@click.option("--allow-dead", is_flag=True, help="Accept a population that is silent in integers only.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write what it cost, and where: .html, .md or .json.")
 @click.option("--values", type=click.Path(path_type=Path), help="Also write every single value to this .csv.")
 @approximate_option
 @dt_option
@@ -47,6 +62,8 @@ def command(
     output: Path,
     calibrate: Path | None,
     samples: int | None,
+    weight_bits: str | None,
+    report: Path | None,
     values: Path | None,
     approximate_reset: bool,
     dt: float | None,
@@ -54,15 +71,16 @@ def command(
     force: bool,
     as_json: bool,
     quiet: bool,
+    **choices: Any,
 ) -> None:
     """Turn the float network NET into integers of a chip's formats.
 
-    Weights, thresholds, decays and biases of a population share one scale. With --calibrate the integer network runs on
-    real samples: the largest |u| and |v| are shown against their 24-bit range, and a population that left it is scaled
-    down until it does not.
+    Weights, thresholds, decays and biases of a population share one scale. With --calibrate both networks run on real
+    samples: what is left to auto is decided by the spikes, the largest |u| and |v| are shown against their range, and a
+    population that left it is scaled down until it does not. --report says what every number costs.
     """
+    from neurodeploy.choices import Choices
     from neurodeploy.errors import UsageError
-    from neurodeploy.files import refuse_existing
     from neurodeploy.graph import Graph
     from neurodeploy.loading import load
     from neurodeploy.netfile import write_network
@@ -73,20 +91,60 @@ def command(
     graph = load(net, dt=dt, semantics=semantics)
     if not isinstance(graph, Graph):
         raise UsageError(str(net), f"is quantized already, for {graph.target}", "give the float .nir it was made from")
-    for path in (output, values):
-        if path is not None:
-            refuse_existing(path, force=force)
+    _refuse_outputs(output, values, report, calibrate, force)
+    wanted = Choices(weight_bits=_bits(weight_bits), **choices)
     events = None if calibrate is None else open_events(calibrate, samples)
-    samples_seen = None if events is None else events.spikes
-    result = quantization(graph, chip, samples_seen, approximate_reset=approximate_reset)
+    spikes, labels = (None, None) if events is None else (events.spikes, events.labels)
+    result = quantization(graph, chip, spikes, wanted, labels, approximate_reset=approximate_reset)
     accuracy = None if events is None or events.labels is None else _accuracy(graph, result, events)
     write_network(result.network, output, force=force)
     if values is not None:
         _write_values(result, values)
+    if report is not None:
+        _write_report(result, net.name, report)
     if as_json:
         print_json(_document(result, output, accuracy))
     elif not quiet:
         _show(result, output, accuracy)
+
+
+def _refuse_outputs(
+    output: Path, values: Path | None, report: Path | None, calibrate: Path | None, force: bool
+) -> None:
+    """Refuse, before any work is done, what could not be written in the end."""
+    from neurodeploy.errors import UsageError
+    from neurodeploy.files import refuse_existing
+
+    for path in (output, values, report):
+        if path is not None:
+            refuse_existing(path, force=force)
+    if report is not None:
+        from neurodeploy.report.quantization import require_form
+
+        require_form(report)
+        if calibrate is None:
+            raise UsageError("--report", "tells what integers do to spikes", "give samples: --calibrate data.npz")
+
+
+def _bits(text: str | None) -> Any:
+    """Return the width that ``--weight-bits`` names, as :class:`neurodeploy.choices.Choices` takes it."""
+    if text is None or text == "auto":
+        return text
+    from neurodeploy.errors import UsageError
+
+    if not text.isdecimal():
+        raise UsageError("--weight-bits", f"is {text!r}", "give a number of bits, or auto")
+    return int(text)
+
+
+def _write_report(result: Quantization, source: str, path: Path) -> None:
+    from neurodeploy.diagnosis import diagnose
+    from neurodeploy.files import replacing
+    from neurodeploy.report.quantization import render_quantization
+
+    text = render_quantization(diagnose(result), source, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _accuracy(graph: Any, result: Quantization, events: Events) -> dict[str, float]:

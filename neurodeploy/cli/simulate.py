@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from neurodeploy.cli.common import (
     open_graph,
     open_network,
     print_json,
+    progress,
     quantities,
     quiet_option,
     semantics_option,
@@ -25,8 +27,8 @@ from neurodeploy.cli.common import (
 if TYPE_CHECKING:
     from neurodeploy.comparison import Comparison
     from neurodeploy.npz import Events
-    from neurodeploy.recording import Recording
     from neurodeploy.simulation import Simulated
+    from neurodeploy.tally import Tally
 
 _BACKENDS = ("emulator", "golden", "lava", "netx", "onnx", "float")
 _DEVICES = ("cpu", "cuda")
@@ -42,6 +44,7 @@ _DEVICES = ("cpu", "cuda")
 @click.option("--compare", "other", type=click.Choice(_BACKENDS), help="Run this backend too, compare every s, u, v.")
 @click.option("--record", default="s", show_default=True, callback=quantities, help="What to keep: any of s,u,v.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the recording to this .npz.")
+@click.option("--stream", "streamed", is_flag=True, help="Write the recording while running, in bounded memory.")
 @click.option("--samples", type=click.IntRange(1), help="Run the first so many samples only.")
 @click.option("--target", metavar="CHIP", help="Quantize a float .nir to this chip first.")
 @click.option("--reset-interval", type=click.IntRange(1), metavar="R", help="Clear population k in steps 1+k+K of R.")
@@ -59,6 +62,7 @@ def command(
     other: str | None,
     record: tuple[str, ...],
     output: Path | None,
+    streamed: bool,
     samples: int | None,
     force: bool,
     as_json: bool,
@@ -72,47 +76,101 @@ def command(
     neuron) that differs with both values, and then exits 1. --device cuda runs the emulator on a GPU, which --compare
     emulator then holds against the CPU.
 
+    With --stream, and by itself where the recording would take half of the free memory, the run goes piece by piece and
+    the recording grows on disk, uncompressed; state is carried from piece to piece, so that every number is the same.
+
     With --reset-interval, population k, counted from 0, clears its state before its update in every step t, counted
     from 1, in which t and 1+k+K leave the same remainder of R: the schedule of lava-dl's netx.
     """
-    from neurodeploy.comparison import compare
     from neurodeploy.files import refuse_existing
+    from neurodeploy.netxfile import netx_notes
 
     if output is not None:
         refuse_existing(output, force=force)
     events = open_events(data, samples)
-    wanted = ("s", "u", "v") if other else record
-    recording, notes = _run(net, backend, events, wanted, options, device)
-    comparison = None
-    if other is not None:
-        comparison = compare(recording, _run(net, other, events, wanted, options)[0])
-    if output is not None:
-        recording.only(record).save(output)
+    task = _Task(net, backend, other, device, ("s", "u", "v") if other else record, options)
+    network = task.open(backend)
+    if streamed or (output is not None and _too_large(network, events, task.wanted)):
+        found = _stream(task, network, events, record, output, quiet=quiet or as_json)
+    else:
+        found = _at_once(task, network, events, record, output)
+    tally, comparison = found
+    notes = netx_notes(network)
     if as_json:
-        print_json(_document(recording, events, comparison, output) | ({"notes": notes} if notes else {}))
+        print_json(_document(tally, events, comparison, output) | ({"notes": notes} if notes else {}))
     elif not quiet:
-        _show(recording, events, comparison, output)
+        _show(tally, events, comparison, output)
         for note in notes:
             click.echo(f"note: {note}")
     if comparison is not None and not comparison.equal:
         raise click.exceptions.Exit(1)
 
 
-def _run(
-    net: Path, backend: str, events: Events, record: Collection[str], options: dict[str, Any], device: str = "cpu"
-) -> tuple[Recording, list[str]]:
-    """Return the recording, and what the reader of a .net has to say of the file."""
-    from neurodeploy.errors import UsageError
-    from neurodeploy.netxfile import netx_notes
-    from neurodeploy.simulation import BACKENDS, simulate, with_resets
+@dataclass(frozen=True)
+class _Task:
+    """What is asked for: a file, a backend and perhaps another, and which quantities they record."""
 
-    interval, offset = options["reset_interval"], options["reset_offset"]
-    if interval is None and offset is not None:
-        raise UsageError("--reset-offset", "shifts a schedule of resets, there is none", "give --reset-interval too")
-    network = _OPENERS[BACKENDS[backend][1].__name__](net, options)
-    if interval:
-        network = with_resets(network, interval, offset or 0)
-    return simulate(network, events.spikes, backend, record, device), netx_notes(network)
+    net: Path
+    backend: str
+    other: str | None
+    device: str
+    wanted: tuple[str, ...]
+    options: dict[str, Any]
+
+    def open(self, backend: str) -> Simulated:
+        """Return the file as what a backend executes."""
+        from neurodeploy.errors import UsageError
+        from neurodeploy.simulation import BACKENDS, with_resets
+
+        interval, offset = self.options["reset_interval"], self.options["reset_offset"]
+        if interval is None and offset is not None:
+            problem = "shifts a schedule of resets, there is none"
+            raise UsageError("--reset-offset", problem, "give --reset-interval too")
+        network = _OPENERS[BACKENDS[backend][1].__name__](self.net, self.options)
+        return with_resets(network, interval, offset or 0) if interval else network
+
+
+def _too_large(network: Simulated, events: Events, wanted: tuple[str, ...]) -> bool:
+    from neurodeploy.network import Network
+    from neurodeploy.room import should_stream
+
+    return isinstance(network, Network) and should_stream(network, (events.samples, events.steps), wanted)
+
+
+def _at_once(
+    task: _Task, network: Simulated, events: Events, record: tuple[str, ...], output: Path | None
+) -> tuple[Tally, Comparison | None]:
+    from neurodeploy.comparison import compare
+    from neurodeploy.simulation import simulate
+    from neurodeploy.tally import Tally
+
+    recording = simulate(network, events.spikes, task.backend, task.wanted, task.device)
+    comparison = None
+    if task.other is not None:
+        comparison = compare(recording, simulate(task.open(task.other), events.spikes, task.other, task.wanted))
+    if output is not None:
+        recording.only(record).save(output)
+    return Tally.of(recording), comparison
+
+
+def _stream(
+    task: _Task, network: Simulated, events: Events, record: tuple[str, ...], output: Path | None, *, quiet: bool
+) -> tuple[Tally, Comparison | None]:
+    from neurodeploy.streaming import stream
+
+    with progress(quiet=quiet) as bar:
+        line = bar.add_task("simulate: steps", total=events.samples * events.steps)
+        found = stream(
+            network,  # type: ignore[arg-type]  # what is no integer network is refused by name
+            events.spikes,
+            output,
+            task.backend,
+            record,
+            against=task.other,
+            device=task.device,
+            on_progress=lambda steps: bar.advance(line, steps),
+        )
+    return found.tally, found.comparison
 
 
 def _integer(net: Path, options: dict[str, Any]) -> Simulated:
@@ -137,51 +195,43 @@ _OPENERS: dict[str, Callable[[Path, dict[str, Any]], Simulated]] = {
 }
 
 
-def _document(
-    recording: Recording, events: Events, comparison: Comparison | None, output: Path | None
-) -> dict[str, Any]:
-    populations = [
-        {
-            "name": name,
-            "spikes_per_inference": int(values.sum(dtype="int64")) / recording.samples,
-            "rate": float(values.mean()),
-            "wraps": recording.wraps.get(name),
-            "clips": recording.clips.get(name),
-        }
-        for name, values in recording.spikes.items()
-    ]
+def _document(tally: Tally, events: Events, comparison: Comparison | None, output: Path | None) -> dict[str, Any]:
+    from neurodeploy.headroom import peak_memory
+
     document: dict[str, Any] = {
-        "backend": recording.backend,
-        "versions": dict(recording.versions),
-        "samples": recording.samples,
-        "steps": recording.steps,
-        "populations": populations,
+        "backend": tally.backend,
+        "versions": dict(tally.versions),
+        "samples": tally.samples,
+        "steps": tally.steps,
+        "populations": tally.populations(),
+        "peak_memory_byte": peak_memory(),
         "file": None if output is None else str(output),
     }
     if events.labels is not None:
-        document["accuracy"] = recording.accuracy(events.labels)
+        document["accuracy"] = tally.accuracy(events.labels)
     if comparison is not None:
         document |= comparison.as_dict()
     return document
 
 
-def _show(recording: Recording, events: Events, comparison: Comparison | None, output: Path | None) -> None:
+def _show(tally: Tally, events: Events, comparison: Comparison | None, output: Path | None) -> None:
     from rich.table import Table
 
+    from neurodeploy.headroom import peak_memory, spelled
+
     screen = console()
-    table = Table(
-        title=f"{recording.backend}: {recording.samples} samples of {recording.steps} steps", title_justify="left"
-    )
+    table = Table(title=f"{tally.backend}: {tally.samples} samples of {tally.steps} steps", title_justify="left")
     table.add_column("population")
     for heading in ("spikes per inference", "per neuron and step", "u wraps", "v clips"):
         table.add_column(heading, justify="right")
-    for row in _document(recording, events, None, None)["populations"]:
+    for row in tally.populations():
         counts = ["-" if row[key] is None else f"{row[key]:,}" for key in ("wraps", "clips")]
         table.add_row(row["name"], f"{row['spikes_per_inference']:,.1f}", f"{row['rate']:.4f}", *counts)
     screen.print(table)
     if events.labels is not None:
-        click.echo(f"accuracy: {recording.accuracy(events.labels):.2%}")
+        click.echo(f"accuracy: {tally.accuracy(events.labels):.2%}")
     if comparison is not None:
         click.echo(comparison.summary())
+    click.echo(f"peak memory: {spelled(peak_memory())}")
     if output is not None:
         click.echo(f"wrote {output}")

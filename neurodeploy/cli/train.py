@@ -35,6 +35,7 @@ SCHEMA = 1
 @click.option(
     "--quantize-rate", type=click.FloatRange(0, 1e3), default=0.02, show_default=True, help="Rate as integers."
 )
+@click.option("--weight-bits", type=click.IntRange(1), help="Bits of the weights as integers [default: the widest].")
 @click.option("--data", type=click.Path(path_type=Path), help="Labelled training events (.npz) of a .nir.")
 @click.option("--test", "held_out", type=click.Path(path_type=Path), help="Labelled test events (.npz) of a .nir.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, on stdout.")
@@ -49,6 +50,7 @@ def train(
     quantize: str | None,
     quantize_epochs: int,
     quantize_rate: float,
+    weight_bits: int | None,
     data: Path | None,
     held_out: Path | None,
     as_json: bool,
@@ -63,7 +65,7 @@ def train(
     quantized.nir and finetuning.jsonl. A trained .nir with --data goes straight to that.
     """
     # Resuming a run makes its integers anew, which are then no other run's.
-    tuning = _tuning(quantize, quantize_epochs, quantize_rate, seed, force or resume, quiet)
+    tuning = _tuning(quantize, quantize_epochs, quantize_rate, weight_bits, seed, force or resume, quiet)
     if recipe_name.endswith(".nir"):
         _train_file(Path(recipe_name), tuning, data, held_out, output, as_json)
     elif data is not None or held_out is not None:
@@ -73,12 +75,18 @@ def train(
 
 
 def _tuning(
-    target: str | None, epochs: int, rate: float, seed: int | None, force: bool, quiet: bool
+    target: str | None,
+    epochs: int,
+    rate: float,
+    weight_bits: int | None,
+    seed: int | None,
+    force: bool,
+    quiet: bool,
 ) -> FineTuning | None:
     from neurodeploy.cli.fine_tuning import FineTuning
     from neurodeploy.targets.chip import load_chip
 
-    return None if target is None else FineTuning(load_chip(target), epochs, rate, seed or 0, force, quiet)
+    return None if target is None else FineTuning(load_chip(target), epochs, rate, seed or 0, weight_bits, force, quiet)
 
 
 def _train_file(

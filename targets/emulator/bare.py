@@ -64,4 +64,5 @@ def bare_inputs(inputs):
 def bare_outputs(outputs):
     """Return outputs of pointers."""
     u, v, found = pointer(outputs.u), pointer(outputs.v), pointer(outputs.found)
-    return Outputs(pointer(outputs.s), u, v, found, outputs.keeps_u, outputs.first_v, outputs.cells_v)
+    first_v, cells_v, first_t = outputs.first_v, outputs.cells_v, outputs.first_t
+    return Outputs(pointer(outputs.s), u, v, found, outputs.keeps_u, first_v, cells_v, first_t)

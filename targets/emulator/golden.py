@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy import dynamics
+from neurodeploy.carried import Carried, at_start, latest
+from neurodeploy.events import Densified, EventInput
 from neurodeploy.fixedpoint import shift
 from neurodeploy.network import Connection, Convolution, Network, Population, Projection, Sparse
 from neurodeploy.recording import Recording
@@ -29,8 +31,15 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
     spikes : port -> integer [samples, steps, *shape].
     record : any of "u" and "v" for what to keep beside the spikes.
     """
+    return advance(network, spikes, record, at_start(network, len(next(iter(spikes.values())))))[0]
+
+
+def advance(
+    network: Network, spikes: Mapping[str, Spikes], record: Collection[str], before: Carried
+) -> tuple[Recording, Carried]:
+    """Simulate the steps that follow ``before``; return what was recorded in them, and the state after them."""
     samples, steps = next(iter(spikes.values())).shape[:2]
-    states = {p.name: dynamics.cleared(p, samples) for p in network.populations}
+    states = dict(before.neurons)
     sent: dict[str, npt.NDArray[Any]] = dict(spikes)
     for p in network.populations:
         sent[p.name] = np.zeros((samples, steps, *p.shape), dtype=np.int32 if p.neuron.graded else np.uint8)
@@ -40,16 +49,16 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
     for t in range(steps):
         for population in network.order:
             name = population.name
-            if network.reset_interval and t % network.reset_interval == network.reset_phases[name]:
+            if _resets(network, name, before.steps + t):
                 states[name] = dynamics.cleared(population, samples)
-            result = dynamics.step(population, states[name], _gather(network, population, sent, t))
+            result = dynamics.step(population, states[name], _gather(network, population, (before.sent, sent), t))
             states[name], sent[name][:, t] = result.state, result.s
             wraps[name] += int(result.wrapped.sum())
             clips[name] += int(result.clipped.sum())
             for quantity, part in zip(("u", "v"), population.neuron.recorded, strict=True):
                 if name in kept[quantity]:
                     kept[quantity][name][:, t] = result.state[part]
-    return Recording(
+    recording = Recording(
         samples=samples,
         steps=steps,
         spikes={p.name: sent[p.name] for p in network.populations},
@@ -63,6 +72,31 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
         clips=clips,
         readouts=network.readouts,
     )
+    return recording, Carried(
+        before.steps + steps, states, {name: latest(older, sent[name]) for name, older in before.sent.items()}
+    )
+
+
+class Carrier:
+    """Samples of a network between two runs."""
+
+    def __init__(self, network: Network, start: Carried) -> None:
+        self._network, self._carried = network, start
+
+    def run(self, spikes: Mapping[str, Spikes | EventInput], record: Collection[str]) -> Recording:
+        """Simulate the next steps of every sample; parameters as of :func:`run`."""
+        dense = Densified(spikes, {port.name: port.shape for port in self._network.ports})
+        recording, self._carried = advance(self._network, dense, record, self._carried)
+        return recording
+
+    def carried(self) -> Carried:
+        """Return the state after the steps so far."""
+        return self._carried
+
+
+def _resets(network: Network, name: str, t: int) -> bool:
+    """Return whether a population is cleared before step t, counted from 0."""
+    return bool(network.reset_interval) and t % network.reset_interval == network.reset_phases[name]
 
 
 def _storage(
@@ -80,14 +114,20 @@ def _storage(
     }
 
 
-def _gather(network: Network, population: Population, sent: Mapping[str, Spikes], t: int) -> Sums:
-    """Return what arrives at each input of a population in step t, int64 [inputs, samples, *shape], in weight units."""
-    samples = len(next(iter(sent.values())))
+def _gather(
+    network: Network, population: Population, sent: tuple[Mapping[str, Spikes], Mapping[str, Spikes]], t: int
+) -> Sums:
+    """Return what arrives at each input of a population in step t, int64 [inputs, samples, *shape], in weight units.
+
+    sent : what was sent before the first of these steps, whose last step is the one before, and in them.
+    """
+    before, now = sent
+    samples = len(next(iter(now.values())))
     a = np.zeros((population.neuron.inputs, samples, *population.shape), dtype=np.int64)
     for projection in network.into(population.name):
-        if (earlier := t - network.lag(projection)) >= 0:
-            target = a[int(projection.imaginary)]
-            target += arriving(projection, sent[projection.source][:, earlier]).reshape(target.shape)
+        target, earlier = a[int(projection.imaginary)], t - network.lag(projection)
+        source = (now if earlier >= 0 else before)[projection.source]
+        target += arriving(projection, source[:, earlier]).reshape(target.shape)
     return a
 
 

@@ -307,8 +307,9 @@ def _enter(tables, port, step, t, inputs, out, memory):
 def run(tables, memory, inputs, outputs, samples, steps, stage):
     """Run the samples, steps and populations [first, end); all other parameters are of arrays.
 
-    State is cleared before a sample's first step. The first stage, which begins with the first population, lists what
-    enters; others find everything that reaches them in memory.
+    State is cleared before a sample's first step, which is step 0; the arrays begin with its step ``outputs.first_t``.
+    The first stage, which begins with the first population, lists what enters; others find everything that reaches them
+    in memory.
     """
     extent, cells = outputs.s.shape[1:]
     ports = len(tables.parts) - len(tables.populations)
@@ -318,7 +319,7 @@ def run(tables, memory, inputs, outputs, samples, steps, stage):
             memory.u[:] = 0
             memory.v[:] = 0
             memory.extremes[:] = 0
-        before = sample * extent
+        before = sample * extent - out.first_t
         s, u, v = beyond(out.s, before * cells), beyond(out.u, before * cells), beyond(out.v, before * out.cells_v)
         here = Sample(s, u, v, out.found, out.keeps_u, out.first_v, out.cells_v, cells)
         for t0 in range(steps[0], steps[1], c.CHUNK):

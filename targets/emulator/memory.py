@@ -63,6 +63,7 @@ class Outputs(NamedTuple):
     found : int64 [parts, 3], to which how many u wrapped and how many v saturated is added, and of which the last
         column, how loud the loudest event of a port is, is raised.
     keeps_u : whether u is wanted.
+    first_t : the step of a sample with which the arrays begin, not 0 where a run goes on.
     """
 
     s: Any
@@ -72,6 +73,7 @@ class Outputs(NamedTuple):
     keeps_u: bool
     first_v: int
     cells_v: int
+    first_t: int = 0
 
 
 #: Forms that input comes in.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -18,10 +18,13 @@ from neurodeploy.recording import Recording
 from neurodeploy.targets.emulator import golden
 from neurodeploy.targets.emulator.common import runs_in_chunks
 from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs
-from neurodeploy.targets.emulator.memory import Outputs
+from neurodeploy.targets.emulator.memory import Inputs, Outputs
 from neurodeploy.targets.emulator.program import Program, compile_network
 from neurodeploy.targets.emulator.stepwise_program import StepwiseProgram, compile_stepwise
-from neurodeploy.targets.emulator.workers import run_in_chunks, run_stepwise
+from neurodeploy.targets.emulator.workers import Counts, run_in_chunks, run_stepwise
+
+#: What runs a program on inputs into outputs, as :func:`execute`.
+Executor = Callable[[Program | StepwiseProgram, Inputs, Outputs], Counts]
 
 _PROGRAMS: weakref.WeakKeyDictionary[Network, Program | StepwiseProgram] = weakref.WeakKeyDictionary()
 
@@ -40,7 +43,27 @@ def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Col
     Ports may be given as events. Where a payload, given or sent by a population, was so large that a 32-bit sum could
     overflow, the golden model does it again: to look for one before would be a pass over all of the input.
     """
-    program, dense = compiled(network), Densified(spikes, {port.name: port.shape for port in network.ports})
+    found = attempt(network, spikes, record, execute)
+    return found or golden.run(network, dense_view(network, spikes), record)
+
+
+def execute(program: Program | StepwiseProgram, inputs: Inputs, outputs: Outputs) -> Counts:
+    """Run all samples from cleared state; return wraps, clips and largest payload, int64 [populations, 3]."""
+    if isinstance(program, StepwiseProgram):
+        return run_stepwise(program, inputs, outputs, threads())
+    return run_in_chunks(program, inputs, outputs, threads())
+
+
+def dense_view(network: Network, spikes: Mapping[str, Spikes | EventInput]) -> Densified:
+    """Return the inputs as arrays, made from events when asked for."""
+    return Densified(spikes, {port.name: port.shape for port in network.ports})
+
+
+def attempt(
+    network: Network, spikes: Mapping[str, Spikes | EventInput], record: Collection[str], execute: Executor
+) -> Recording | None:
+    """Return what ``execute`` makes of the inputs, or nothing where a 32-bit sum could have overflowed."""
+    program, dense = compiled(network), dense_view(network, spikes)
     events = {name: values for name, values in spikes.items() if isinstance(values, EventInput)}
     every = len(events) == len(spikes)
     inputs = event_inputs(network, program.perm, events) if every else dense_inputs(network, dense)
@@ -48,13 +71,9 @@ def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Col
     answering = everyone if "v" in record else network.readouts
     kept = _span([program.cells[name] for name in answering])
     outputs = _outputs(network, program, inputs.first.shape[:2], kept, keeps_u="u" in record)
-    counts = (
-        run_stepwise(program, inputs, outputs, threads())
-        if isinstance(program, StepwiseProgram)
-        else run_in_chunks(program, inputs, outputs, threads())
-    )
+    counts = execute(program, inputs, outputs)
     if _largest(network, counts[:, 2]) > program.exact_payload:
-        return golden.run(network, dense, record)
+        return None
     found = dict(zip(program.cells, counts[len(network.ports) :].tolist(), strict=True))
     return Recording(
         samples=inputs.first.shape[0],

@@ -23,14 +23,14 @@ Span = tuple[int, int]
 
 #: Seconds of work from which threads that wait for each other pay.
 _WORTH = 4e-3
-#: How many chunks a stage may be ahead of the next one; the lists of events have room for no more.
+#: How many chunks a stage may be ahead of any that reads from it; the lists of events have room for no more.
 _AHEAD = 2
 
 
 def run_sample(tables: Tables, memory: Memory, inputs: Inputs, outputs: Outputs, sample: int, threads: int) -> None:
-    """Run one sample from cleared state on up to ``threads`` threads."""
-    steps = outputs.s.shape[1]
-    chunks = [(t, min(t + c.CHUNK, steps)) for t in range(0, steps, c.CHUNK)]
+    """Run the steps of one sample on up to ``threads`` threads, from cleared state where they begin with its first."""
+    first, end = outputs.first_t, outputs.first_t + outputs.s.shape[1]
+    chunks = [(t, min(t + c.CHUNK, end)) for t in range(first, end, c.CHUNK)]
 
     def run(stage: Span, chunk: Span, own: Memory) -> None:
         kernel.run(tables, own, inputs, outputs, (sample, sample + 1), chunk, stage)
@@ -39,27 +39,40 @@ def run_sample(tables: Tables, memory: Memory, inputs: Inputs, outputs: Outputs,
     seconds = [_timed(run, group, chunks[0], memory) for group in groups]
     stages = _cut(groups, seconds, threads) if sum(seconds) * (len(chunks) - 1) > _WORTH else [(0, groups[-1][1])]
     if len(stages) == 1:
-        run(stages[0], (c.CHUNK, steps), memory)
+        run(stages[0], (chunks[0][1], end), memory)
         return
     own = [memory, *(with_scratch(memory, tables) for _ in stages[1:])]
     ready = [Semaphore(0) for _ in stages]
-    room = [Semaphore(_AHEAD) for _ in stages]
+    room = {(nth, reader): Semaphore(_AHEAD) for nth in range(len(stages)) for reader in _readers(tables, stages, nth)}
 
     def follow(nth: int) -> None:
+        before = [semaphore for (writer, _), semaphore in room.items() if writer == nth]
+        after = [semaphore for (_, reader), semaphore in room.items() if reader == nth]
         for chunk in chunks[1:]:
             if nth:
                 ready[nth].acquire()
-            room[nth].acquire()
+            for semaphore in before:
+                semaphore.acquire()
             run(stages[nth], chunk, own[nth])
-            if nth:
-                room[nth - 1].release()
+            for semaphore in after:
+                semaphore.release()
             if nth + 1 < len(stages):
                 ready[nth + 1].release()
-            else:
-                room[nth].release()
 
     with ThreadPoolExecutor(len(stages)) as pool:
         list(pool.map(follow, range(len(stages))))
+
+
+def _readers(tables: Tables, stages: list[Span], nth: int) -> set[int]:
+    """Return the later stages that read what a stage writes: the next one, and others that skips lead to.
+
+    The first stage also lists what enters.
+    """
+    rows, ports = tables.populations, len(tables.parts) - len(tables.populations)
+    first, end = stages[nth]
+    written = set(rows[first:end, c.PART].tolist()) | set(range(ports if nth == 0 else 0))
+    read = [tables.projections[rows[a, c.FIRST] : rows[b - 1, c.END], c.SOURCE].tolist() for a, b in stages]
+    return {later for later in range(nth + 1, len(stages)) if written & set(read[later])}
 
 
 def _timed(run: Callable[[Span, Span, Memory], None], stage: Span, chunk: Span, memory: Memory) -> float:

@@ -269,48 +269,42 @@ def _step_population(tables, p, t, state, s, sums, history):  # type: ignore[no-
 
 
 @njit(**_OPTIONS)
-def run_samples(tables, ports, events, out_s, out_u, out_v, first_v, counters):  # type: ignore[no-untyped-def]
-    """Simulate samples from cleared state.
+def run_sample(tables, ports, events, sample, first_t, outputs, first_v, memory, counters):  # type: ignore[no-untyped-def]
+    """Simulate steps of a sample, from cleared state where ``first_t``, the first of them, is 0.
 
     events: (first int64 [samples, steps, ports + 1], indices int32, payloads int32), the input cells that spike, in
-    internal order; out_s uint8 or, with graded spikes, int32 [samples, steps, cells] in internal order; out_u and out_v
-    int32 likewise, or with a last axis of 0 when not wanted, or out_v with the cells from ``first_v`` on; counters
-    int64 [3, populations]: wraps and clips are added to, the largest payload is raised.
+    internal order; outputs: s uint8 or, with graded spikes, int32 [samples, steps, cells] in internal order, u and v
+    int32 likewise, or with a last axis of 0 when not wanted, or v with the cells from ``first_v`` on; memory: what
+    :func:`neurodeploy.targets.emulator.stepwise_program.stepwise_memory` returns; counters int64 [3, populations]:
+    wraps and clips are added to, the largest payload is raised.
     """
     first, input_indices, input_payloads = events
-    samples, steps, cells = out_s.shape
-    parts = len(tables.parts)
-    starts = np.zeros(parts + 1, dtype=np.int64)
-    for part in range(parts):
-        starts[part + 1] = starts[part] + tables.parts[part, 0] * tables.parts[part, 2]
-    indices, payloads = np.zeros(starts[parts], dtype=np.int32), np.zeros(starts[parts], dtype=np.int32)
-    counts = np.zeros((parts, tables.parts[:, 2].max()), dtype=np.int64)
-    history = (counts, indices, payloads, starts)
-    u, v = np.zeros(cells, dtype=np.int32), np.zeros(cells, dtype=np.int32)
-    state = (u, v, np.zeros(tables.spare, dtype=np.int32), np.zeros(tables.spare, dtype=np.int32))
-    sums = (np.zeros(cells, dtype=np.int32), np.zeros(cells, dtype=np.int32), np.zeros(tables.spare, dtype=np.int32))
-    for sample in range(samples):
+    out_s, out_u, out_v = outputs
+    history, state, sums = memory
+    counts, indices, payloads, starts = history
+    if first_t == 0:
         for part_of_state in state:
             part_of_state[:] = 0
-        for t in range(steps):
-            for port in range(ports):
-                begin, end = first[sample, t, port], first[sample, t, port + 1]
-                slot = t % tables.parts[port, 2]
-                at = starts[port] + slot * tables.parts[port, 0]
-                indices[at : at + end - begin] = input_indices[begin:end]
-                payloads[at : at + end - begin] = input_payloads[begin:end]
-                counts[port, slot] = end - begin
-            for p in range(len(tables.populations)):
-                at, size = tables.populations[p, 1], tables.populations[p, 2]
-                s = out_s[sample, t, at : at + size]
-                over, held, largest = _step_population(tables, p, t, state, s, sums, history)
-                counters[0, p] += over
-                counters[1, p] += held
-                counters[2, p] = max(counters[2, p], largest)
-            if out_u.shape[2]:
-                out_u[sample, t, :] = u
-            if out_v.shape[2]:
-                out_v[sample, t, :] = v[first_v : first_v + out_v.shape[2]]
+    for row in range(out_s.shape[1]):
+        t = first_t + row
+        for port in range(ports):
+            begin, end = first[sample, row, port], first[sample, row, port + 1]
+            slot = t % tables.parts[port, 2]
+            at = starts[port] + slot * tables.parts[port, 0]
+            indices[at : at + end - begin] = input_indices[begin:end]
+            payloads[at : at + end - begin] = input_payloads[begin:end]
+            counts[port, slot] = end - begin
+        for p in range(len(tables.populations)):
+            at, size = tables.populations[p, 1], tables.populations[p, 2]
+            s = out_s[sample, row, at : at + size]
+            over, held, largest = _step_population(tables, p, t, state, s, sums, history)
+            counters[0, p] += over
+            counters[1, p] += held
+            counters[2, p] = max(counters[2, p], largest)
+        if out_u.shape[2]:
+            out_u[sample, row, :] = state[0]
+        if out_v.shape[2]:
+            out_v[sample, row, :] = state[1][first_v : first_v + out_v.shape[2]]
 
 
 @njit(**_OPTIONS)

@@ -83,6 +83,36 @@ class StepwiseProgram:
     exact_payload: int
 
 
+class StepwiseMemory(NamedTuple):
+    """What changes while a network runs.
+
+    history : counts int64 [parts, slots], indices and payloads int32 of the events, and where those of each part
+        begin, int64 [parts + 1]; a part's slots lie one after another, its size apart.
+    state : u, v and two more that only neurons beyond the plain one have, int32 [cells].
+    sums : what reaches a population, that of one projection, and that at second inputs, int32 [cells].
+    """
+
+    history: tuple[Int64, Int32, Int32, Int64]
+    state: tuple[Int32, Int32, Int32, Int32]
+    sums: tuple[Int32, Int32, Int32]
+
+
+def stepwise_memory(program: StepwiseProgram) -> StepwiseMemory:
+    """Return memory for one sample at a time."""
+    parts, cells, spare = program.tables.parts, program.population_cells, program.tables.spare
+    starts = np.concatenate([[0], np.cumsum(parts[:, 0] * parts[:, 2])]).astype(np.int64)
+    counts = np.zeros((len(parts), int(parts[:, 2].max())), dtype=np.int64)
+
+    def zeros(size: int) -> Int32:
+        return np.zeros(size, dtype=np.int32)
+
+    return StepwiseMemory(
+        history=(counts, zeros(starts[-1]), zeros(starts[-1]), starts),
+        state=(zeros(cells), zeros(cells), zeros(spare), zeros(spare)),
+        sums=(zeros(cells), zeros(cells), zeros(spare)),
+    )
+
+
 def compile_stepwise(network: Network) -> StepwiseProgram:
     """Return the program of a network."""
     parts: list[Port | Population] = [*network.ports, *network.order]

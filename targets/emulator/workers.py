@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +14,7 @@ from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.feeding import loudest
 from neurodeploy.targets.emulator.memory import EVENTS, Inputs, Memory, Outputs, memory
 from neurodeploy.targets.emulator.program import Program
-from neurodeploy.targets.emulator.stepwise_program import StepwiseProgram
+from neurodeploy.targets.emulator.stepwise_program import StepwiseMemory, StepwiseProgram, stepwise_memory
 
 Counts = npt.NDArray[np.int64]
 Span = tuple[int, int]
@@ -22,10 +23,16 @@ Span = tuple[int, int]
 STAGED = 2_000_000
 
 
-def run_in_chunks(program: Program, inputs: Inputs, outputs: Outputs, workers: int) -> Counts:
+def run_in_chunks(
+    program: Program, inputs: Inputs, outputs: Outputs, workers: int, carried: Sequence[Memory] = ()
+) -> Counts:
     """Run all samples of a plain network, whose populations send 1 and nothing else.
 
     Samples are spread over threads; where there are fewer of them than threads, threads share each.
+
+    Parameters
+    ----------
+    carried : the memory of each sample, where a run goes on; else any memory serves.
 
     Returns
     -------
@@ -35,17 +42,17 @@ def run_in_chunks(program: Program, inputs: Inputs, outputs: Outputs, workers: i
 
     def work(few: Span) -> Counts:
         found: Counts = np.zeros_like(outputs.found)
-        own, stage = _borrow(program), (0, len(program.cells))
-        kernel.run(program.tables, own, inputs, outputs._replace(found=found), few, (0, outputs.s.shape[1]), stage)
-        program.spare.append(own)
+        given, steps, stage = outputs._replace(found=found), _steps(outputs), (0, len(program.cells))
+        for samples in [(sample, sample + 1) for sample in range(*few)] if carried else [few]:
+            with _memory(program, carried, samples[0]) as own:
+                kernel.run(program.tables, own, inputs, given, samples, steps, stage)
         return found
 
     samples = len(outputs.s)
     if samples < workers and outputs.s[0].size >= STAGED:
-        own = _borrow(program)
         for sample in range(samples):
-            stages.run_sample(program.tables, own, inputs, outputs, sample, workers)
-        program.spare.append(own)
+            with _memory(program, carried, sample) as own:
+                stages.run_sample(program.tables, own, inputs, outputs, sample, workers)
         found = outputs.found
     else:
         found = _joined(_spread(work, samples, workers))
@@ -53,11 +60,32 @@ def run_in_chunks(program: Program, inputs: Inputs, outputs: Outputs, workers: i
     return np.asarray(found)
 
 
-def run_stepwise(program: StepwiseProgram, inputs: Inputs, outputs: Outputs, workers: int) -> Counts:
+def _steps(outputs: Outputs) -> Span:
+    return outputs.first_t, outputs.first_t + outputs.s.shape[1]
+
+
+@contextlib.contextmanager
+def _memory(program: Program, carried: Sequence[Memory], sample: int) -> Iterator[Memory]:
+    """Give the memory of a sample, or any that no other thread uses and that goes back among the spare."""
+    if carried:
+        yield carried[sample]
+        return
+    try:
+        own: Memory = program.spare.pop()
+    except IndexError:
+        own = memory(program.tables, program.population_cells)
+    yield own
+    program.spare.append(own)
+
+
+def run_stepwise(
+    program: StepwiseProgram, inputs: Inputs, outputs: Outputs, workers: int, carried: Sequence[StepwiseMemory] = ()
+) -> Counts:
     """As :func:`run_in_chunks` of any network."""
     from neurodeploy.targets.emulator import stepwise_kernel as kernel
 
-    sizes = program.tables.parts[: len(program.tables.parts) - len(program.cells), c.SIZE]
+    tables = program.tables
+    sizes = tables.parts[: len(tables.parts) - len(program.cells), c.SIZE]
     dense = (inputs.dense, inputs.wide)[inputs.form] if inputs.form != EVENTS else inputs.wide
 
     def listed(part: slice) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
@@ -71,8 +99,10 @@ def run_stepwise(program: StepwiseProgram, inputs: Inputs, outputs: Outputs, wor
 
     def work(few: Span) -> Counts:
         part, counters = slice(*few), np.zeros((3, len(program.cells)), dtype=np.int64)
-        out = (outputs.s[part], outputs.u[part], outputs.v[part], outputs.first_v)
-        kernel.run_samples(program.tables, len(sizes), listed(part), *out, counters)
+        events, out = listed(part), (outputs.s[part], outputs.u[part], outputs.v[part])
+        own = carried[part] or [stepwise_memory(program)] * (few[1] - few[0])
+        for nth, its in enumerate(own):
+            kernel.run_sample(tables, len(sizes), events, nth, outputs.first_t, out, outputs.first_v, its, counters)
         return counters.T
 
     given = np.full((len(sizes), 3), [0, 0, loudest(inputs)], dtype=np.int64)
@@ -90,12 +120,3 @@ def _spread(work: Callable[[Span], Counts], samples: int, workers: int) -> list[
     edges = np.linspace(0, samples, min(samples, 4 * workers) + 1).astype(int).tolist()
     with ThreadPoolExecutor(min(workers, samples)) as pool:
         return list(pool.map(work, itertools.pairwise(edges)))
-
-
-def _borrow(program: Program) -> Memory:
-    """Return memory that no other thread uses; who has done with it puts it among the spare."""
-    try:
-        own: Memory = program.spare.pop()
-    except IndexError:
-        return memory(program.tables, program.population_cells)
-    return own

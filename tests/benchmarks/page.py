@@ -35,9 +35,9 @@ brackets; a ratio is taken within a round. All may use the same {{processors}} p
 _FLOOR = f"""\
 Floor of a sample: `synaptic events / ({LANES} x clock) + neuron updates / rate of updates`, one vector of {LANES} int32
 additions a cycle and then the neurons in the nearest cache, with what the machine reached in the same round. The strict
-floor puts the rate of additions whose sums stay in registers in the place of `{LANES} x clock`. Sums of 16 bits, where
-weights allow them, can take a share beyond 100 %. The dense floor is that of a float32 matrix product over all synapses
-in all steps."""
+floor puts the rate of additions whose sums stay in registers in the place of `{LANES} x clock`. Wider vectors, and sums
+of 16 bits where weights allow them, can take a share beyond 100 %. The dense floor is that of a float32 matrix product
+over all synapses in all steps."""
 
 
 def write_page(report: Mapping[str, Any]) -> str:

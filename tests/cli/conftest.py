@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from neurodeploy.choices import Choices
 from neurodeploy.cli import main
 from neurodeploy.netfile import write_network
 from neurodeploy.nirfile import write_graph
 from neurodeploy.quantization import quantize
 from tests.test_quantization import CHIP, convolutional, spikes
+
+#: What the network of the tests is made by: nothing about it is measured, which takes time.
+PLAIN = Choices(rounding="nearest", clipping="mse", scales="population")
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,6 @@ def files(tmp_path):
     graph = convolutional(np.random.default_rng(7))
     data = spikes(6, 12, 2, 8, 8)
     write_graph(graph, tmp_path / "float.nir")
-    write_network(quantize(graph, CHIP, data), tmp_path / "net.nir")
+    write_network(quantize(graph, CHIP, data, PLAIN), tmp_path / "net.nir")
     np.savez(tmp_path / "data.npz", spikes=data, labels=np.arange(6) % 5)
     return tmp_path

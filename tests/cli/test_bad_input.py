@@ -64,6 +64,18 @@ def objects(path):
     np.savez(path, spikes=np.array([[[{}]]]))
 
 
+def infinite(path):
+    np.savez(path, spikes=np.full((6, 12, 2, 8, 8), np.inf))
+
+
+def loud(path):
+    np.savez(path, spikes=np.full((6, 12, 2, 8, 8), 1 << 60))
+
+
+def beyond(path):
+    np.savez(path, spikes=np.full((6, 12, 2, 8, 8), 1e300))
+
+
 QUANTIZE = ("quantize", "float.nir", "--target", "loihi2", "-o", "out.nir")
 SIMULATE = ("simulate", "net.nir", "--input", "data.npz", "-o", "out.npz")
 MAP = ("map", "net.nir", "--target", "loihi2")
@@ -101,6 +113,11 @@ CASES = [
     ("wrong input shape", spoil("data.npz", wrong_shape), SIMULATE, 3, r"is \[6, 12, 2, 7, 8\], the network takes \[samples, steps, 2, 8, 8\]"),
     ("labels of another length", spoil("data.npz", wrong_labels), SIMULATE, 3, r"labels \[5\] for 6 samples"),
     ("fractions as spikes", spoil("data.npz", fractions), SIMULATE, 3, "holds fractions, such as 0.25"),
+    ("infinity as spikes", spoil("data.npz", infinite), SIMULATE, 3, "holds NaN or infinity"),
+    ("payloads beyond 64-bit sums", spoil("data.npz", loud), SIMULATE, 3, "a payload of 1.152921505e.18 could carry population 'n1' to"),
+    ("floats beyond 64 bits", spoil("data.npz", beyond), (*SIMULATE, "--backend", "golden"), 3, "spikes holds 1e.300, beyond 64 bits"),
+    ("a recording that is none", None, (*ESTIMATE, "--recording", "data.npz"), 3, "says nothing of a recording"),
+    ("streaming what keeps no state", None, (*SIMULATE, "--stream", "--backend", "float"), 2, "a streamed run: takes an integer network, not a Graph"),
     ("estimate on wrong data", spoil("data.npz", wrong_shape), ESTIMATE, 3, "the network takes"),
     ("map of a text file", spoil("net.nir", lambda p: p.write_text("hello")), MAP, 3, r"net\.nir"),
 ]  # fmt: skip

@@ -48,7 +48,7 @@ def trained(name: str) -> tuple[float, Graph, Events]:
 def test_accuracy_survives_import_and_quantization_and_lava_agrees(name, approximate, session):
     native, graph, digits = trained(name)
     assert simulate(graph, digits.spikes, "float").accuracy(digits.labels) == native
-    network = quantize(graph, CHIP, digits.first(32).spikes, approximate_reset=approximate)
+    network = quantize(graph, CHIP, digits.first(64).spikes, approximate_reset=approximate)
     integer = simulate(network, digits.spikes).accuracy(digits.labels)
     assert abs(integer - native) <= 0.01 + 1e-9, f"{integer} after quantization, {native} before"
     few = digits.first(3).spikes
