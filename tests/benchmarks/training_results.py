@@ -19,10 +19,10 @@ WITNESS = "spikingjelly"
 _HOW = """\
 One iteration is forward, cross-entropy, backward and SGD; `alone` is forward and backward of one neuron layer on 2.1
 million values. Everyone has the same settings of malloc and may use the same processors; convolutions see all steps at
-once for everyone, and each uses the memory layout that a trial found faster. Ratios are medians over rounds of the ratio
+once for everyone, and each uses the memory layout that a trial found faster. Ratios are medians over rounds of those
 within one, with quartiles. `ours` has each batch norm in one node with the neurons behind it, `neurons` has a neuron
-layer alone in the place of theirs; `relu` is the same network with ReLU instead: it has no time and is no peer. Kept is
-the size of distinct storages that autograd keeps for the backward pass, without parameters; peak is resident memory
+layer alone in the place of theirs; `relu` is the same network with ReLU instead: it has no time and is no peer. Kept
+is the size of distinct storages that autograd keeps for the backward pass, without parameters; peak is resident memory
 beyond that of the loaded library."""
 
 
