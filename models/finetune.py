@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from neurodeploy.errors import InputError
 from neurodeploy.models.quantized import QuantizedNetwork
-from neurodeploy.models.spikes import Samples
+from neurodeploy.models.spikes import LabelledSpikes
 from neurodeploy.models.tables import bounded
 from neurodeploy.models.threads import one_thread
 from neurodeploy.network import Network
@@ -72,8 +72,8 @@ class Finetuned:
 def finetune(
     quantization: Quantization,
     chip: Chip,
-    train: Samples,
-    test: Samples | None = None,
+    train: LabelledSpikes,
+    test: LabelledSpikes | None = None,
     settings: FinetuneSettings | None = None,
     on_epoch: Callable[[FinetuneEpoch], None] | None = None,
 ) -> Finetuned:
@@ -102,7 +102,7 @@ def finetune(
         return Finetuned(model.quantization(), tuple(history), _prove(model, train))
 
 
-def _epochs(model: QuantizedNetwork, train: Samples, settings: FinetuneSettings) -> Iterator[FinetuneEpoch]:
+def _epochs(model: QuantizedNetwork, train: LabelledSpikes, settings: FinetuneSettings) -> Iterator[FinetuneEpoch]:
     """Train epoch by epoch."""
     logit_scale = torch.zeros((), requires_grad=True)  # its logarithm
     optimizer = _optimizer(model, settings.learning_rate, logit_scale)
@@ -148,7 +148,7 @@ def _set_best_scale(logit_scale: Tensor, scores: Tensor, labels: Tensor) -> None
     logit_scale.fill_(math.log(best))
 
 
-def _check_labels(model: QuantizedNetwork, train: Samples) -> None:
+def _check_labels(model: QuantizedNetwork, train: LabelledSpikes) -> None:
     name = model.base.outputs[0]
     classes = int(np.prod(model.base.by_name[name].shape))
     if not len(train) or train.labels.min() < 0 or train.labels.max() >= classes:
@@ -167,9 +167,9 @@ def _require_finite(model: QuantizedNetwork, loss: Tensor, epoch: int) -> None:
 
 
 @torch.no_grad()
-def _prove(model: QuantizedNetwork, train: Samples) -> int:
+def _prove(model: QuantizedNetwork, train: LabelledSpikes) -> int:
     """Return how many spike cells of some training samples were found equal to the emulator's."""
-    spikes = np.array(train.spikes[:_PROOF_SAMPLES])  # a copy: samples from a file may be read-only
+    spikes = train.take(np.arange(min(_PROOF_SAMPLES, len(train)))).spikes
     trace, recording = model(torch.from_numpy(spikes)), simulate(model.network(), spikes)
     cells = 0
     for name, expected in recording.spikes.items():

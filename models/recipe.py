@@ -13,7 +13,7 @@ from typing import Any
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.files import require_file
 from neurodeploy.models.layers import Layer, read_layers, write_layers
-from neurodeploy.models.tables import bounded, nearest, read_table, require_table, write_table, write_value
+from neurodeploy.models.tables import bounded, nearest, one_of, read_table, require_table, write_table, write_value
 
 LARGEST_RECIPE = 1 << 18  # bytes; a recipe is read before anything in it can be trusted
 LARGEST_SEED = 2**32 - 1
@@ -21,13 +21,14 @@ LARGEST_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which samples a network sees, and how they become spikes."""
+    """Which samples a network sees, and how they become spikes; ``label`` says what of a moving digit is asked."""
 
     dataset: str = "digits"
     steps: int = bounded(1, 4096, 16)
     test_samples: int = bounded(1, 1_000_000, 360)
     calibration_samples: int = bounded(1, 1_000_000, 256)
     split_seed: int = bounded(0, LARGEST_SEED, 0)
+    label: str = one_of(("digit", "direction", "both"), "digit")
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from neurodeploy.errors import InputError
 from neurodeploy.models.checkpoint import Checkpoint, check_tensors
 from neurodeploy.models.convnet import ConvNet, as_input, build_model, evaluating
+from neurodeploy.models.data.ahead import ahead
 from neurodeploy.models.recipe import Recipe
-from neurodeploy.models.spikes import Samples, SpikeDataset
+from neurodeploy.models.spikes import LabelledSpikes, Samples, SpikeDataset
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _EVALUATION_BATCH = 256
@@ -65,10 +66,10 @@ class Trainer:
         batches = np.array_split(order, range(settings.batch_size, len(train), settings.batch_size))
         self.model.train()
         loss = correct = 0.0
-        for index, batch in enumerate(batches):
+        for index, batch in enumerate(ahead(train.take(indices) for indices in batches)):
             progress = (epoch - 1 + index / len(batches)) / settings.epochs
             rate = self._set_rate(progress)
-            batch_loss, batch_correct = self._step(train.take(batch), epoch)
+            batch_loss, batch_correct = self._step(batch, epoch)
             loss += batch_loss * len(batch)
             correct += batch_correct
         if (layer := _first_not_finite(self.model.state_dict())) is not None:
@@ -78,14 +79,14 @@ class Trainer:
         return self.history[-1]
 
     @torch.no_grad()
-    def accuracy(self, samples: Samples) -> float:
+    def accuracy(self, samples: LabelledSpikes) -> float:
         """Return the share of ``samples`` whose label is the class with most output spikes, the first one on ties."""
         right = 0
         with evaluating(self.model):
-            for start in range(0, len(samples), _EVALUATION_BATCH):
-                part = slice(start, start + _EVALUATION_BATCH)
-                counts = self.model(as_input(samples.spikes[part])).sum(dim=0).numpy()
-                right += int((counts.argmax(axis=1) == samples.labels[part]).sum())
+            starts = range(_EVALUATION_BATCH, len(samples), _EVALUATION_BATCH)
+            for part in ahead(samples.take(indices) for indices in np.array_split(np.arange(len(samples)), starts)):
+                counts = self.model(as_input(part.spikes)).sum(dim=0).numpy()
+                right += int((counts.argmax(axis=1) == part.labels).sum())
         return right / len(samples)
 
     def checkpoint(self) -> Checkpoint:

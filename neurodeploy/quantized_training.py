@@ -23,7 +23,7 @@ from neurodeploy.targets.chip import Chip
 
 if TYPE_CHECKING:
     from neurodeploy.models.finetune import FinetuneEpoch, FinetuneSettings
-    from neurodeploy.models.spikes import Samples
+    from neurodeploy.models.spikes import LabelledSpikes, Samples
 
 NETWORK, EPOCHS = "quantized.nir", "finetuning.jsonl"
 #: Training samples that the integer ranges are chosen on before training.
@@ -77,8 +77,8 @@ def samples_of(events: Events, graph: Graph) -> Samples:
 def train_quantized(
     graph: Graph,
     chip: Chip,
-    train: Samples,
-    test: Samples | None,
+    train: LabelledSpikes,
+    test: LabelledSpikes | None,
     folder: Path,
     settings: FinetuneSettings,
     *,
@@ -100,7 +100,7 @@ def train_quantized(
         if path.exists() and not force:
             raise UsageError(str(path), "already exists", "replace it with --force, or choose another folder with -o")
     began = time.monotonic()
-    start = quantization(graph, chip, train.spikes[:_CALIBRATION])
+    start = quantization(graph, chip, train.take(np.arange(min(_CALIBRATION, len(train)))).spikes)
     result = finetune(start, chip, train, test, settings, on_epoch)
     networks = () if test is None else (start.network, result.network)
     scored = [simulate(network, test.spikes).accuracy(test.labels) for network in networks if test is not None]
