@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from neurodeploy.errors import UsageError
 from neurodeploy.models import digits
+from neurodeploy.models.data import moving
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import SpikeDataset
 from neurodeploy.models.tables import nearest
@@ -21,8 +22,12 @@ class DatasetKind:
     load: Callable[[DataSettings], SpikeDataset]
 
 
-DATASETS: dict[str, DatasetKind] = {
-    "digits": DatasetKind(digits.INPUT_SHAPE, digits.CLASSES, digits.load_digits),
+#: What is known of a dataset may depend on the settings: which label is asked decides how many classes there are.
+DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
+    "digits": lambda _: DatasetKind(digits.INPUT_SHAPE, digits.CLASSES, digits.load_digits),
+    "moving-digits": lambda settings: DatasetKind(
+        moving.INPUT_SHAPE, moving.CLASSES[settings.label], moving.load_moving_digits
+    ),
 }
 
 
@@ -30,4 +35,4 @@ def dataset_kind(settings: DataSettings) -> DatasetKind:
     """Return the dataset that ``settings`` name, or raise :class:`UsageError` with the nearest name."""
     if settings.dataset not in DATASETS:
         raise UsageError(f"dataset {settings.dataset!r}", "is not known", nearest(settings.dataset, DATASETS))
-    return DATASETS[settings.dataset]
+    return DATASETS[settings.dataset](settings)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from neurodeploy.errors import InputError
+from neurodeploy.events import EventInput
 from neurodeploy.models.quantized import QuantizedNetwork
-from neurodeploy.models.spikes import Samples
+from neurodeploy.models.spikes import LabelledSpikes
 from neurodeploy.models.tables import bounded
 from neurodeploy.models.threads import one_thread
 from neurodeploy.network import Network
@@ -72,8 +74,8 @@ class Finetuned:
 def finetune(
     quantization: Quantization,
     chip: Chip,
-    train: Samples,
-    test: Samples | None = None,
+    train: LabelledSpikes,
+    test: LabelledSpikes | None = None,
     settings: FinetuneSettings | None = None,
     on_epoch: Callable[[FinetuneEpoch], None] | None = None,
 ) -> Finetuned:
@@ -90,7 +92,7 @@ def finetune(
     """
     settings = settings or FinetuneSettings()
     with one_thread():
-        model = QuantizedNetwork(quantization, chip, settings.learn, int(train.spikes.max(initial=1)))
+        model = QuantizedNetwork(quantization, chip, settings.learn, _largest(train.spikes))
         _check_labels(model, train)
         history = []
         for epoch in _epochs(model, train, settings):
@@ -102,7 +104,7 @@ def finetune(
         return Finetuned(model.quantization(), tuple(history), _prove(model, train))
 
 
-def _epochs(model: QuantizedNetwork, train: Samples, settings: FinetuneSettings) -> Iterator[FinetuneEpoch]:
+def _epochs(model: QuantizedNetwork, train: LabelledSpikes, settings: FinetuneSettings) -> Iterator[FinetuneEpoch]:
     """Train epoch by epoch."""
     logit_scale = torch.zeros((), requires_grad=True)  # its logarithm
     optimizer = _optimizer(model, settings.learning_rate, logit_scale)
@@ -148,7 +150,7 @@ def _set_best_scale(logit_scale: Tensor, scores: Tensor, labels: Tensor) -> None
     logit_scale.fill_(math.log(best))
 
 
-def _check_labels(model: QuantizedNetwork, train: Samples) -> None:
+def _check_labels(model: QuantizedNetwork, train: LabelledSpikes) -> None:
     name = model.base.outputs[0]
     classes = int(np.prod(model.base.by_name[name].shape))
     if not len(train) or train.labels.min() < 0 or train.labels.max() >= classes:
@@ -166,10 +168,15 @@ def _require_finite(model: QuantizedNetwork, loss: Tensor, epoch: int) -> None:
         )
 
 
+def _largest(spikes: npt.NDArray[np.uint8] | EventInput) -> int:
+    values = spikes.payloads() if isinstance(spikes, EventInput) else spikes
+    return int(values.max(initial=1))
+
+
 @torch.no_grad()
-def _prove(model: QuantizedNetwork, train: Samples) -> int:
+def _prove(model: QuantizedNetwork, train: LabelledSpikes) -> int:
     """Return how many spike cells of some training samples were found equal to the emulator's."""
-    spikes = np.array(train.spikes[:_PROOF_SAMPLES])  # a copy: samples from a file may be read-only
+    spikes = train.take(np.arange(min(_PROOF_SAMPLES, len(train)))).spikes
     trace, recording = model(torch.from_numpy(spikes)), simulate(model.network(), spikes)
     cells = 0
     for name, expected in recording.spikes.items():

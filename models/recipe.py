@@ -30,13 +30,14 @@ LARGEST_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which samples a network sees, and how they become spikes."""
+    """Which samples a network sees, and how they become spikes; ``label`` says what of a moving digit is asked."""
 
     dataset: str = "digits"
     steps: int = bounded(1, 4096, 16)
     test_samples: int = bounded(1, 1_000_000, 360)
     calibration_samples: int = bounded(1, 1_000_000, 256)
     split_seed: int = bounded(0, LARGEST_SEED, 0)
+    label: str = one_of(("digit", "direction", "both"), "digit")
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.errors import InputError, UsageError
+from neurodeploy.events import EventInput
 from neurodeploy.models.checkpoint import current_versions
 from neurodeploy.models.processes import Processes
 from neurodeploy.models.recipe import Recipe
-from neurodeploy.models.spikes import Samples, SpikeDataset
+from neurodeploy.models.spikes import LabelledSpikes, SpikeDataset
 
 SCHEMA = 1
 
@@ -60,7 +61,9 @@ def check_same_data(file: Path, record: dict[str, Any]) -> None:
         raise UsageError(str(file.parent), found, "bring the data back, or start again with --force")
 
 
-def _feed(digest: hashlib._Hash, samples: Samples) -> None:
-    for array in (samples.spikes, samples.labels):
+def _feed(digest: hashlib._Hash, samples: LabelledSpikes) -> None:
+    spikes = samples.spikes
+    lists = (spikes.step_numbers(), spikes.index, spikes.payloads()) if isinstance(spikes, EventInput) else (spikes,)
+    for array in (*lists, samples.labels):
         digest.update(f"{array.dtype} {array.shape};".encode())
         digest.update(np.ascontiguousarray(array).data)

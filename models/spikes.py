@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import UsageError
+from neurodeploy.events import EventInput
 from neurodeploy.files import replacing
 from neurodeploy.npz import write_npz
 
@@ -26,7 +28,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: npt.NDArray[np.int64]) -> Samples:
+    def take(self, indices: npt.NDArray[np.integer[Any]]) -> Samples:
         """Return the samples at ``indices``, in that order."""
         return Samples(self.spikes[indices], self.labels[indices])
 
@@ -36,13 +38,33 @@ class Samples:
             write_npz(temporary, {"spikes": self.spikes, "labels": self.labels})
 
 
+class LabelledSpikes(Protocol):
+    """Labelled spike trains in whatever form they are kept; dense where they are small."""
+
+    @property
+    def spikes(self) -> Spikes | EventInput:
+        """All samples in a form that every backend takes."""
+
+    @property
+    def labels(self) -> Labels:
+        """The class of each sample, int64."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: npt.NDArray[np.integer[Any]]) -> Samples:
+        """Return the samples at ``indices``, in that order, dense."""
+
+    def save(self, path: Path) -> None:
+        """Write an event file."""
+
+
 @dataclass(frozen=True, eq=False)
 class SpikeDataset:
     """A dataset cut in two, and the part of the training samples that later steps may calibrate on."""
 
-    train: Samples
-    test: Samples
-    calibration: Samples
+    train: LabelledSpikes
+    test: LabelledSpikes
+    calibration: LabelledSpikes
 
 
 def rate_code(values: npt.NDArray[np.integer], steps: int, full: int) -> Spikes:

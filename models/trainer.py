@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,11 +20,12 @@ from neurodeploy.errors import InputError
 from neurodeploy.models.averaging import WeightAverage
 from neurodeploy.models.checkpoint import Checkpoint, check_tensors
 from neurodeploy.models.convnet import ConvNet, as_input, build_model, evaluating
+from neurodeploy.models.data.ahead import ahead
 from neurodeploy.models.losses import loss_of
 from neurodeploy.models.processes import ALONE, Indices, Processes
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.schedule import learning_rate
-from neurodeploy.models.spikes import Samples, SpikeDataset
+from neurodeploy.models.spikes import LabelledSpikes, Samples, SpikeDataset
 from neurodeploy.models.synchronised import synchronise
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -87,14 +88,16 @@ class Trainer:
         batches = np.array_split(order, range(settings.batch_size, size, settings.batch_size))
         self.model.train()
         rate = learning_rate(settings, epoch * self.steps - 1, self.steps)
-        for batch in batches[self.step :]:
-            rate = self._set_rate(epoch)
-            loss, correct = self._take_step(batch, epoch)
-            self._loss += loss
-            self._correct += correct
-            self.step += 1
-            if self.after_step is not None:
-                self.after_step()
+        left = batches[self.step :]
+        with closing(ahead(self._loaded(batch) for batch in left)) as loaded:
+            for batch, parts in zip(left, loaded, strict=True):
+                rate = self._set_rate(epoch)
+                loss, correct = self._take_step(parts, len(batch), epoch)
+                self._loss += loss
+                self._correct += correct
+                self.step += 1
+                if self.after_step is not None:
+                    self.after_step()
         self.check_finite()
         accuracy = self.accuracy(self.data.test)
         self.history.append(EpochMetrics(epoch, self._loss / size, self._correct / size, accuracy, rate))
@@ -102,14 +105,15 @@ class Trainer:
         return self.history[-1]
 
     @torch.no_grad()
-    def accuracy(self, samples: Samples) -> float:
+    def accuracy(self, samples: LabelledSpikes) -> float:
         """Return the share of ``samples`` whose label is the class with most output spikes, the first one on ties."""
         right, (rank, size) = 0, (self.processes.rank, self.processes.size)
+        starts = range(rank * _EVALUATION_BATCH, len(samples), size * _EVALUATION_BATCH)
+        parts = (np.arange(start, min(start + _EVALUATION_BATCH, len(samples))) for start in starts)
         with evaluating(self.model), self._averaged():
-            for start in range(rank * _EVALUATION_BATCH, len(samples), size * _EVALUATION_BATCH):
-                part = slice(start, start + _EVALUATION_BATCH)
-                counts = self.model(self._as_input(samples.spikes[part])).sum(dim=0).cpu().numpy()
-                right += int((counts.argmax(axis=1) == samples.labels[part]).sum())
+            for part in ahead(samples.take(indices) for indices in parts):
+                counts = self.model(self._as_input(part.spikes)).sum(dim=0).cpu().numpy()
+                right += int((counts.argmax(axis=1) == part.labels).sum())
         return self.processes.total([right])[0] / len(samples)
 
     def check_finite(self) -> None:
@@ -184,26 +188,32 @@ class Trainer:
             group["lr"] = rate
         return rate
 
-    def _take_step(self, batch: Indices, epoch: int) -> tuple[float, int]:
-        """Take one optimizer step and return the batch's summed loss and its number of right answers."""
+    def _loaded(self, batch: Indices) -> list[Samples]:
+        """Return this process's parts of a batch."""
+        parts = self.processes.parts(batch, self.recipe.training.accumulate)
+        return [self.data.train.take(part) for part in parts]
+
+    def _take_step(self, parts: list[Samples], of: int, epoch: int) -> tuple[float, int]:
+        """Take one optimizer step and return the batch's summed loss and its number of right answers.
+
+        ``parts`` are this process's of a batch of ``of`` samples.
+        """
         number = (epoch - 1) * self.steps + self.step + 1
         if self.processes.size > 1 or self.processes.device.type != "cpu":
             # Nothing random is shared by processes, nor by a generator that no state is kept of.
             place = np.random.SeedSequence([self.recipe.seed, number, self.processes.rank])
             torch.manual_seed(int(place.generate_state(1)[0]))
         self._optimizer.zero_grad()
-        parts = self.processes.parts(batch, self.recipe.training.accumulate)
         loss = correct = 0.0
         for index, part in enumerate(parts):
             with self._exchanging(last=index == len(parts) - 1):
-                part_loss, right = self._backward(self.data.train.take(part), len(batch))
+                part_loss, right = self._backward(part, of)
             loss += part_loss * len(part)
             correct += right
         loss, correct = self.processes.total([loss, correct])
         gradients = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
         if not math.isfinite(loss) or _first_not_finite(gradients) is not None:
-            x = self._as_input(self.data.train.take(parts[-1]).spikes)
-            raise self._diverged(epoch, self._culprit(x, gradients))
+            raise self._diverged(epoch, self._culprit(self._as_input(parts[-1].spikes), gradients))
         self._optimizer.step()
         if self._average is not None:
             self._average.update(number)

@@ -24,7 +24,7 @@ from neurodeploy.targets.chip import Chip
 
 if TYPE_CHECKING:
     from neurodeploy.models.finetune import FinetuneEpoch, FinetuneSettings
-    from neurodeploy.models.spikes import Samples
+    from neurodeploy.models.spikes import LabelledSpikes, Samples
 
 NETWORK, EPOCHS = "quantized.nir", "finetuning.jsonl"
 #: Training samples that the integer ranges are chosen on before training.
@@ -78,8 +78,8 @@ def samples_of(events: Events, graph: Graph) -> Samples:
 def train_quantized(
     graph: Graph,
     chip: Chip,
-    train: Samples,
-    test: Samples | None,
+    train: LabelledSpikes,
+    test: LabelledSpikes | None,
     folder: Path,
     settings: FinetuneSettings,
     *,
@@ -105,9 +105,8 @@ def train_quantized(
             raise UsageError(str(path), "already exists", "replace it with --force, or choose another folder with -o")
     began = time.monotonic()
     # Training keeps one scale a population: its weights, thresholds and biases are float values times that scale.
-    start = quantization(
-        graph, chip, train.spikes[:_CALIBRATION], Choices(scales="population", weight_bits=weight_bits)
-    )
+    seen = train.take(np.arange(min(_CALIBRATION, len(train)))).spikes
+    start = quantization(graph, chip, seen, Choices(scales="population", weight_bits=weight_bits))
     result = finetune(start, chip, train, test, settings, on_epoch)
     networks = () if test is None else (start.network, result.network)
     scored = [simulate(network, test.spikes).accuracy(test.labels) for network in networks if test is not None]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from neurodeploy.graph import Graph
     from neurodeploy.models.finetune import FinetuneEpoch
     from neurodeploy.models.recipe import Recipe
-    from neurodeploy.models.spikes import Samples
+    from neurodeploy.models.spikes import LabelledSpikes
     from neurodeploy.quantized_training import QuantizedTraining
     from neurodeploy.targets.chip import Chip
 
@@ -56,7 +56,7 @@ class FineTuning:
         held_out = None if test is None else samples_of(open_events(test), graph)
         return self._run(graph, samples_of(open_events(data), graph), held_out, folder)
 
-    def _run(self, graph: Graph, train: Samples, test: Samples | None, folder: Path) -> QuantizedTraining:
+    def _run(self, graph: Graph, train: LabelledSpikes, test: LabelledSpikes | None, folder: Path) -> QuantizedTraining:
         from neurodeploy.models.finetune import FinetuneSettings
         from neurodeploy.quantized_training import train_quantized
 
