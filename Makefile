@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ND := $(BIN)/neurodeploy
 DEMO := demo
 
-.PHONY: demo test lint types walls unit doors lava fuzz bench results clean
+.PHONY: demo test lint types walls unit doors lava fuzz bench bench-training results clean
 
 demo: $(VENV)/.ready lava
 	$(ND) train digits -o $(DEMO)/train --force
@@ -47,6 +47,9 @@ fuzz: $(VENV)/.ready lava
 ROUNDS ?= 5
 bench: $(VENV)/.ready
 	$(BIN)/python -m tests.benchmarks.emulator --rounds $(ROUNDS) -o docs/benchmarks.json --page docs/benchmarks.md
+
+bench-training: $(VENV)/.ready
+	$(BIN)/python -m tests.benchmarks.training --rounds $(ROUNDS) -o docs/training.json --page docs/training.md
 
 # What others published and measured, beside what this says.
 results: $(VENV)/.ready

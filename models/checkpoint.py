@@ -1,9 +1,10 @@
 """Checkpoints: a network, and on the way also its optimizer, in one safetensors file that runs no code when read.
 
-Model tensors stand under their names in ``state_dict``, AdamW's under ``optimizer/<parameter>/<quantity>`` and torch's
-generator under ``rng/torch``. One metadata entry, ``neurodeploy``, is JSON: ``format``, ``recipe`` (TOML text),
-``seed``, ``epoch`` (epochs done), ``history`` (one object an epoch) and ``versions``. One entry, because safetensors
-writes several in no fixed order; no time, because equal training must give equal bytes.
+Model tensors stand under their names in ``state_dict``, AdamW's under ``optimizer/<parameter>/<quantity>``, averaged
+parameters under ``ema/<parameter>`` and torch's generator under ``rng/torch``. One metadata entry, ``neurodeploy``, is
+JSON: ``format``, ``recipe`` (TOML text), ``seed``, ``epoch`` (epochs done), ``history`` (one object an epoch),
+``versions`` and, within an epoch, ``partial`` (its ``step``, ``loss`` and ``correct`` so far). One entry, because
+safetensors writes several in no fixed order; no time, because equal training must give equal bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from neurodeploy.models.recipe import Recipe, parse_recipe
 
 FORMAT = 1
 LARGEST_FILE = 8 << 30
-_OPTIMIZER, _RNG = "optimizer/", "rng/torch"
+_OPTIMIZER, _AVERAGE, _RNG = "optimizer/", "ema/", "rng/torch"
 _ELSEWHERE = "give a .safetensors file that 'neurodeploy train' wrote"
 
 #: What files that people mistake for a checkpoint begin with.
@@ -44,9 +45,9 @@ _FOREIGN = {
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A network at the end of an epoch.
+    """A network after ``epoch`` epochs, and after some steps of the next one where ``partial`` says so.
 
-    ``model`` is its state_dict; ``optimizer`` and ``rng`` are there only where training can go on from it.
+    ``model`` is its state_dict; ``optimizer``, ``average`` and ``rng`` are there only where training can go on from it.
     """
 
     recipe: Recipe
@@ -54,7 +55,9 @@ class Checkpoint:
     model: Mapping[str, Tensor]
     history: Sequence[Mapping[str, Any]] = ()
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+    average: Mapping[str, Tensor] = field(default_factory=dict)
     rng: Tensor | None = None
+    partial: Mapping[str, Any] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -68,7 +71,10 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
         "history": [dict(line) for line in checkpoint.history],
         "versions": dict(checkpoint.versions) or current_versions(),
     }
+    if checkpoint.partial is not None:
+        head["partial"] = dict(checkpoint.partial)
     tensors = dict(checkpoint.model) | {_OPTIMIZER + name: value for name, value in checkpoint.optimizer.items()}
+    tensors |= {_AVERAGE + name: value for name, value in checkpoint.average.items()}
     if checkpoint.rng is not None:
         tensors[_RNG] = checkpoint.rng
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
@@ -85,20 +91,21 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     path = require_file(path)
     head, tensors = _read(path)
     recipe = _recipe(head, path)
-    history = head.get("history")
-    epoch = head.get("epoch")
+    history, epoch, partial = head.get("history"), head.get("epoch"), head.get("partial")
     if type(epoch) is not int or not isinstance(history, list) or not all(isinstance(line, dict) for line in history):
         raise InputError(str(path), "its metadata is damaged ('epoch' or 'history')", "take an earlier copy")
+    if partial is not None and not isinstance(partial, dict):
+        raise InputError(str(path), "its metadata is damaged ('partial')", "take an earlier copy")
     versions = head.get("versions")
     checkpoint = Checkpoint(
         recipe=recipe,
         epoch=epoch,
-        model={name: value for name, value in tensors.items() if not name.startswith((_OPTIMIZER, _RNG))},
+        model={name: value for name, value in tensors.items() if not name.startswith((_OPTIMIZER, _AVERAGE, _RNG))},
         history=tuple(history),
-        optimizer={
-            name.removeprefix(_OPTIMIZER): value for name, value in tensors.items() if name.startswith(_OPTIMIZER)
-        },
+        optimizer=_under(_OPTIMIZER, tensors),
+        average=_under(_AVERAGE, tensors),
         rng=tensors.get(_RNG),
+        partial=partial,
         versions=versions if isinstance(versions, dict) else {},
     )
     check_tensors(checkpoint.model, _skeleton(recipe, path).state_dict(), str(path))
@@ -161,6 +168,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except safetensors.SafetensorError as error:
         problem = f"is no whole safetensors file ({error})"
         raise InputError(str(path), problem, "it may be cut short; take an earlier copy or train again") from error
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _head(entries: Mapping[str, str] | None, path: Path) -> dict[str, Any]:

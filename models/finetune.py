@@ -90,7 +90,7 @@ def finetune(
     """
     settings = settings or FinetuneSettings()
     with one_thread():
-        model = QuantizedNetwork(quantization, chip, settings.learn)
+        model = QuantizedNetwork(quantization, chip, settings.learn, int(train.spikes.max(initial=1)))
         _check_labels(model, train)
         history = []
         for epoch in _epochs(model, train, settings):

@@ -68,7 +68,11 @@ class Lif(nn.Module):
             self.register_buffer("beta", torch.tensor(float(beta)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the spikes [T, B, ...] (0.0 or 1.0) for input currents ``x`` [T, B, ...], from potential 0."""
+        """Return the spikes [T, B, ...] (0.0 or 1.0) for input currents ``x`` [T, B, ...], from potential 0.
+
+        Currents of half precision, as autocast makes them, are taken as float32, so that the potential loses nothing.
+        """
+        x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
         return sequence(self._dynamics, x, torch.zeros_like(x[0]), self.beta, self.threshold)[0]
 
     def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ forward pass rounds them by the rules of :mod:`neurodeploy.scaling` and computes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
@@ -50,6 +51,7 @@ class QuantizedNetwork(nn.Module):
     quantization : from :func:`neurodeploy.quantization.quantization`; its scales and weight exponents stay as they are.
     chip : the chip whose formats it was made for.
     learn : which parameters are trained, any of :data:`LEARNABLE`.
+    largest_input : the largest payload that a port will be given; sums are held exactly up to it.
 
     Raises
     ------
@@ -58,7 +60,11 @@ class QuantizedNetwork(nn.Module):
     """
 
     def __init__(
-        self, quantization: Quantization, chip: Chip, learn: Iterable[str] = ("weight", "bias", "threshold")
+        self,
+        quantization: Quantization,
+        chip: Chip,
+        learn: Iterable[str] = ("weight", "bias", "threshold"),
+        largest_input: int = 1,
     ) -> None:
         super().__init__()
         trained = frozenset(learn)
@@ -81,10 +87,16 @@ class QuantizedNetwork(nn.Module):
         self.population_modules = nn.ModuleList(self._populations.values())
         self.projection_modules = nn.ModuleList(self._projections.values())
         self._groups = _groups(network)
-        reach = {
-            p.name: sum(self._projections[q.name].reach() for q in network.into(p.name)) for p in network.populations
-        }
-        self.to(torch.float32 if max(reach.values()) <= _EXACT_SUM else torch.float64)
+        self.to(torch.float32 if self._largest_sum(largest_input) <= _EXACT_SUM else torch.float64)
+
+    def _largest_sum(self, largest_input: int) -> float:
+        """Return a bound on |sum| of what reaches a neuron in a step, in weight units, for any weights."""
+        network = self.base
+        payload = {port.name: float(largest_input) for port in network.ports}
+        payload |= {p.name: math.inf if p.neuron.graded else 1.0 for p in network.populations}
+        into = {p.name: network.into(p.name) for p in network.populations}
+        sums = (sum(self._projections[q.name].reach() * payload[q.source] for q in paths) for paths in into.values())
+        return max(sums)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from neurodeploy import network as net
 from neurodeploy.audit import Values
 from neurodeploy.errors import Unsupported
-from neurodeploy.models.straight_through import STATE_ONE, decayed, fires, floored, rounded, saturated, wrapped
+from neurodeploy.models.straight_through import STATE_ONE, bursts, decayed, fires, floored, rounded, saturated, wrapped
 from neurodeploy.neurons import Lif
 from neurodeploy.scaling import grid, round_bias, sign_mode
 from neurodeploy.targets.chip import Formats
+from neurodeploy.widths import narrowed
 
 Ints = npt.NDArray[np.int64]
 Trained = frozenset[str]
@@ -41,7 +42,8 @@ class QuantizedProjection(nn.Module):
         if isinstance(connection, net.Sparse):
             raise Unsupported(projection.name, "its synapses are sparse", "train it as a dense or convolutional layer")
         self._unit = target.scale / 2.0**projection.weight_exponent
-        self._grid = grid(sign_mode(values.original), formats)
+        narrow = narrowed(formats, projection.weight_bits) if projection.weight_bits < formats.weight_bits else formats
+        self._grid = grid(sign_mode(values.original), narrow)
         self.weight = nn.Parameter(torch.from_numpy(_placed(values, connection.weight)), learned)
 
     def integers(self) -> Tensor:
@@ -50,7 +52,7 @@ class QuantizedProjection(nn.Module):
         return rounded(self.weight * self._unit, low, high, step)
 
     def reach(self) -> float:
-        """Return a bound on |sum| in weight units that one step of spikes 0 and 1 can bring, for any weights."""
+        """Return a bound on |sum| in weight units that one step of binary spikes can bring, for any weights."""
         fan_in = int(np.prod(self.weight.shape[1:]))
         low, high, _ = self._grid
         return float(fan_in * max(-low, high) * 2.0 ** max(self.projection.weight_exponent, 0))
@@ -112,11 +114,12 @@ class QuantizedPopulation(nn.Module):
         self, population: net.Population, values: Mapping[str, Values], formats: Formats, trained: Trained
     ) -> None:
         super().__init__()
-        if not isinstance(population.neuron, Lif) or population.neuron.graded or population.neuron.refractory:
+        neuron = population.neuron
+        if not isinstance(neuron, Lif) or neuron.lower_threshold is not None or neuron.refractory:
             raise Unsupported(
                 population.name, "its neurons are of a kind that quantization does not make", "train LIF neurons"
             )
-        self.population, self.neuron, self._formats = population, population.neuron, formats
+        self.population, self.neuron, self._formats = population, neuron, formats
         for name, parameter, kind in (
             ("threshold", "threshold", "threshold"),
             ("bias", "bias", "bias"),
@@ -125,6 +128,8 @@ class QuantizedPopulation(nn.Module):
         ):
             learned = kind in trained and (kind != "threshold" or self.neuron.spiking)
             setattr(self, name, nn.Parameter(_aligned(values[parameter].original), learned))
+        lowest = neuron.lowest
+        self._lowest = None if lowest is None else torch.tensor(lowest.astype(np.float64)) * STATE_ONE
         # Where the float model fires at equality the integer threshold is the next smaller one.
         self._strict = bool(
             (np.rint(values["threshold"].original * population.scale) == values["threshold"].integer).all()
@@ -144,7 +149,7 @@ class QuantizedPopulation(nn.Module):
         one = float(formats.decay_one)
         mantissa, exponent = self._bias()
         return {
-            "threshold": rounded(units, 0, formats.threshold_maximum),
+            "threshold": rounded(units, int(self.neuron.bursts), formats.threshold_maximum),
             "current_decay": rounded(self.lost_current * one, 0, one),
             "voltage_decay": rounded(self.lost_voltage * one, 0, one),
             "bias": floored(mantissa * 2.0**exponent),
@@ -162,10 +167,11 @@ class QuantizedPopulation(nn.Module):
         v = saturated(decayed(v, parts["voltage_decay"]) + u + parts["bias"])
         if not self.neuron.spiking:
             return u, v, torch.zeros_like(v)
-        s = fires(v, parts["threshold"])
+        s = bursts(v, parts["threshold"]) if self.neuron.bursts else fires(v, parts["threshold"])
         if self.neuron.reset == "zero":
             return u, v * (1 - s.detach()), s
-        return u, v - s.detach() * parts["threshold"] * STATE_ONE, s
+        v = v - s.detach() * parts["threshold"] * STATE_ONE
+        return u, v if self._lowest is None else torch.maximum(v, self._lowest.to(v)), s
 
     def lif(self) -> Lif:
         """Return the neurons with the integers as they stand."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,16 @@ from typing import Any
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.files import require_file
 from neurodeploy.models.layers import Layer, read_layers, write_layers
-from neurodeploy.models.tables import bounded, nearest, read_table, require_table, write_table, write_value
+from neurodeploy.models.tables import (
+    bounded,
+    nearest,
+    one_of,
+    read_table,
+    require_table,
+    unwritten,
+    write_table,
+    write_value,
+)
 
 LARGEST_RECIPE = 1 << 18  # bytes; a recipe is read before anything in it can be trusted
 LARGEST_SEED = 2**32 - 1
@@ -32,13 +41,41 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """AdamW with a cosine to zero; the logits are ``logit_scale`` times a class's number of output spikes."""
+    """AdamW; the logits are ``logit_scale`` times a class's number of output spikes.
+
+    What stands at its default from ``warmup_epochs`` on is not written out, so that a file from before the key existed
+    equals one from today.
+
+    Attributes
+    ----------
+    batch_size : samples of one optimizer step, whatever the number of processes and of parts.
+    warmup_epochs : how long the rate rises linearly; ``schedule`` rules the rest.
+    label_smoothing : share of each label that is spread over all classes.
+    loss : see :mod:`neurodeploy.models.losses`.
+    accumulate : parts of a batch (of a process's share of it) that run one after another to need less memory;
+        batch normalisation sees one part at a time.
+    ema : decay of the running average of the parameters that is tested and written as the network; 0 keeps none.
+    precision : of the layers in training; parameters, neurons and losses stay float32, and so does testing.
+    sync_batchnorm : let batch normalisation pool over the processes of a run.
+    keep_last : states of whole epochs that are kept; ``last.safetensors`` is the youngest of them.
+    checkpoint_every_steps : optimizer steps between states within an epoch; 0 writes none.
+    """
 
     epochs: int = bounded(1, 100_000)
     learning_rate: float = bounded(0.0, 1e30)
     batch_size: int = bounded(1, 65_536, 64)
     weight_decay: float = bounded(0.0, 1e3, 0.01)
     logit_scale: float = bounded(1e-6, 1e6, 1.0)
+    warmup_epochs: float = unwritten(bounded(0.0, 100_000, 0.0))
+    schedule: str = unwritten(one_of(("cosine", "constant"), "cosine"))
+    loss: str = unwritten(one_of(("cross-entropy", "tet", "mse"), "cross-entropy"))
+    label_smoothing: float = unwritten(bounded(0.0, 1.0, 0.0))
+    accumulate: int = unwritten(bounded(1, 65_536, 1))
+    ema: float = unwritten(bounded(0.0, 0.999999, 0.0))
+    precision: str = unwritten(one_of(("float32", "bf16"), "float32"))
+    sync_batchnorm: bool = unwritten(field(default=False))
+    keep_last: int = unwritten(bounded(1, 1000, 1))
+    checkpoint_every_steps: int = unwritten(bounded(0, 1_000_000_000, 0))
 
 
 @dataclass(frozen=True)
@@ -52,7 +89,7 @@ class Recipe:
     layers: tuple[Layer, ...]
 
     def to_toml(self) -> str:
-        """Return the recipe as TOML text with every default written out; :func:`parse_recipe` reads it back equal."""
+        """Return the recipe as TOML text that :func:`parse_recipe` reads back equal."""
         head = f"name = {write_value(self.name)}\nseed = {self.seed}\n"
         tables = f"[data]\n{write_table(self.data)}\n[training]\n{write_table(self.training)}"
         return f"{head}\n{tables}\n{write_layers(self.layers)}"
@@ -86,8 +123,8 @@ def parse_recipe(text: str, file: str, overrides: Sequence[str] = ()) -> Recipe:
         raise InputError(file, f"is not valid TOML ({error})", "correct the file") from error
     for override in overrides:
         _override(document, override)
-    inner = [f"{table}.{field.name}" for table, cls in _TABLES.items() for field in fields(cls)]
-    document = require_table(document, [field.name for field in fields(Recipe)], "", file, inner)
+    inner = [f"{table}.{f.name}" for table, cls in _TABLES.items() for f in fields(cls)]
+    document = require_table(document, [f.name for f in fields(Recipe)], "", file, inner)
     for missing in (name for name in ("training", "layers") if name not in document):
         raise UsageError(f"{file}: {missing}", "is missing", f"add a {missing} table; see the packaged recipe 'digits'")
     head = read_table(_Head, {k: v for k, v in document.items() if k in ("name", "seed")}, "", file)
@@ -99,9 +136,17 @@ def parse_recipe(text: str, file: str, overrides: Sequence[str] = ()) -> Recipe:
         name=head.name,
         seed=head.seed,
         data=read_table(DataSettings, document.get("data", {}), "data", file),
-        training=read_table(TrainingSettings, document["training"], "training", file),
+        training=_read_training(document["training"], file),
         layers=read_layers(document["layers"], file),
     )
+
+
+def _read_training(raw: object, file: str) -> TrainingSettings:
+    settings = read_table(TrainingSettings, raw, "training", file)
+    if settings.warmup_epochs and settings.warmup_epochs >= settings.epochs:
+        found = f"is {settings.warmup_epochs}, and training has {settings.epochs} epochs"
+        raise UsageError(f"{file}: training.warmup_epochs", found, "leave epochs after the warm-up")
+    return settings
 
 
 def packaged_recipes() -> dict[str, Path]:
@@ -158,7 +203,7 @@ def _element(place: object, part: str, text: str) -> Any:
 
 def _full_key(key: str) -> str:
     """Return ``training.epochs`` for ``epochs``: a bare key that one table alone has."""
-    owners = [table for table, cls in _TABLES.items() if key in (field.name for field in fields(cls))]
+    owners = [table for table, cls in _TABLES.items() if key in (f.name for f in fields(cls))]
     return f"{owners[0]}.{key}" if len(owners) == 1 else key
 
 

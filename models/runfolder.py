@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -9,17 +10,21 @@ from pathlib import Path
 
 from neurodeploy.errors import UsageError
 from neurodeploy.files import replacing
-from neurodeploy.models.checkpoint import Checkpoint, load_checkpoint
+from neurodeploy.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from neurodeploy.models.progress import EpochTiming
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.trainer import EpochMetrics
 
-#: What a finished run holds. ``last`` is the state to go on from; ``best`` has the highest test accuracy of all epochs,
-#: an optimistic figure, and ``model`` is the network of the last epoch whatever its figure.
+#: What a finished run holds; all but ``timings`` follows from recipe, data and versions, byte for byte. ``last`` is the
+#: state to go on from; ``best`` has the highest test accuracy of all epochs, an optimistic figure, and ``model`` is the
+#: network of the last epoch whatever its figure.
 FILES: dict[str, str] = {
     "model": "model.safetensors",
     "best": "best.safetensors",
     "last": "last.safetensors",
     "metrics": "metrics.jsonl",
+    "timings": "timings.jsonl",
+    "run": "run.json",
     "recipe": "recipe.toml",
     "test": "test.npz",
     "calibration": "calibration.npz",
@@ -27,6 +32,10 @@ FILES: dict[str, str] = {
 
 #: What a step after training may have put beside it; an older run's is removed with that run.
 DERIVED = ("quantized.nir", "finetuning.jsonl")
+
+#: States of earlier epochs, where the recipe keeps several, and what TensorBoard reads, where it is installed.
+_EPOCHS = "epoch-*.safetensors"
+TENSORBOARD = "tensorboard"
 
 
 class RunFolder:
@@ -46,7 +55,8 @@ class RunFolder:
             raise UsageError(str(self.folder), "already exists", advice)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for path in (*self.files.values(), *(self.folder / name for name in DERIVED)):
+            own = (*self.files.values(), *(self.folder / name for name in DERIVED), *self.folder.glob(_EPOCHS))
+            for path in (*own, *(self.folder / TENSORBOARD).glob("events.out.tfevents.*")):
                 path.unlink(missing_ok=True)
             self._sweep()
         except OSError as error:
@@ -54,8 +64,10 @@ class RunFolder:
             raise UsageError(str(self.folder), problem, "choose another folder with -o") from error
         self.write_text("recipe", recipe.to_toml())
 
-    def resume(self, recipe: Recipe) -> Checkpoint | None:
-        """Return the state to go on from, or None when the run was stopped within its first epoch.
+    def resume(self, recipe: Recipe, *, write: bool = True) -> Checkpoint | None:
+        """Return the state to go on from, or None when the run was stopped before it wrote one.
+
+        Only one process of a run may ``write``, that is, clear up what a killed process left.
 
         Raises :class:`UsageError` when there is no run, or it is one of another recipe or seed, and
         :class:`neurodeploy.errors.InputError` when its state is damaged.
@@ -63,9 +75,11 @@ class RunFolder:
         if not self.files["last"].exists():
             if not self.files["recipe"].exists():
                 raise UsageError(str(self.folder), "holds no run to resume", "leave out --resume to start one")
-            self.write_text("recipe", recipe.to_toml())
+            if write:
+                self.write_text("recipe", recipe.to_toml())
             return None
-        self._sweep()
+        if write:
+            self._sweep()
         last = load_checkpoint(self.files["last"])
         for part in (f.name for f in fields(Recipe)):
             if getattr(last.recipe, part) != getattr(recipe, part):
@@ -75,9 +89,16 @@ class RunFolder:
 
     def _sweep(self) -> None:
         """Remove the half-written temporary files that a killed process left."""
-        for path in self.files.values():
-            for leftover in self.folder.glob(f".{path.name}.*.part"):
+        for name in (*FILES.values(), _EPOCHS):
+            for leftover in self.folder.glob(f".{name}.*.part"):
                 leftover.unlink(missing_ok=True)
+
+    def keep(self, state: Checkpoint, number: int) -> None:
+        """Keep ``state``, of a whole epoch, as one of the last ``number``; 1 keeps ``last`` alone."""
+        if number > 1:
+            save_checkpoint(self.folder / f"epoch-{state.epoch:05d}.safetensors", state)
+        for older in sorted(self.folder.glob(_EPOCHS))[: -number if number > 1 else None]:
+            older.unlink(missing_ok=True)
 
     def write_text(self, name: str, text: str) -> None:
         """Write the text file ``name`` whole or not at all."""
@@ -87,3 +108,12 @@ class RunFolder:
     def write_metrics(self, history: Iterable[EpochMetrics]) -> None:
         """Write one JSON line an epoch, always all of them: a resumed run repeats none and misses none."""
         self.write_text("metrics", "".join(json.dumps(asdict(line)) + "\n" for line in history))
+
+    def add_timing(self, timing: EpochTiming) -> None:
+        """Add one JSON line; lines of the same epoch or later, from before a run was resumed, go."""
+        path, kept = self.files["timings"], list[str]()
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            with contextlib.suppress(ValueError, LookupError, TypeError):  # a line that someone damaged is not kept
+                if json.loads(line)["epoch"] < timing.epoch:
+                    kept.append(line)
+        self.write_text("timings", "\n".join([*kept, json.dumps(asdict(timing))]) + "\n")

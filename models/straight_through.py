@@ -97,6 +97,33 @@ class _Fire(torch.autograd.Function):
         return slope, lowered
 
 
+class _Burst(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, potential: Tensor, threshold: Tensor) -> Tensor:
+        ctx.save_for_backward(potential, threshold)
+        # A quotient just below a whole number is further from it than rounding reaches: potentials end at 2^23.
+        return torch.floor(potential.clamp(min=0) / (threshold * STATE_ONE))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
+        potential, threshold = ctx.saved_tensors
+        unit = threshold * STATE_ONE
+        times = potential / unit
+        slope = SLOPES["atan"](times - times.round().clamp(min=1), 2.0).mul_(grad)
+        lowered = (slope * times / -threshold).sum_to_size(threshold.shape) if ctx.needs_input_grad[1] else None
+        return slope / unit, lowered
+
+
+def bursts(potential: Tensor, threshold: Tensor) -> Tensor:
+    """Return how often 64 ``threshold``, at least 1, fits into ``potential``.
+
+    The gradient is the ATan slope around the nearest multiple of the threshold, with the threshold as unit.
+    """
+    result: Tensor = _Burst.apply(potential, threshold)  # type: ignore[no-untyped-call]
+    return result
+
+
 def fires(potential: Tensor, threshold: Tensor) -> Tensor:
     """Return 1.0 where ``potential`` is above 64 ``threshold``, else 0.0.
 

@@ -38,6 +38,11 @@ def one_of(choices: Iterable[str], default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"choices": tuple(choices)})
 
 
+def unwritten(spec: Any) -> Any:
+    """Return the dataclass field ``spec`` as one that :func:`write_table` leaves out where it has its default."""
+    return dataclasses.field(default=spec.default, metadata={**spec.metadata, "unwritten": True})
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return advice that names the valid name closest to ``name``, or all of them when none is close."""
     names = list(valid)
@@ -78,8 +83,10 @@ def read_table(cls: type[T], raw: object, where: str, file: str) -> T:
 
 
 def write_table(value: Any) -> str:
-    """Return the ``key = value`` lines of a dataclass, one per field, in the order of its fields."""
-    return "".join(f"{f.name} = {write_value(getattr(value, f.name))}\n" for f in dataclasses.fields(value))
+    """Return the ``key = value`` lines of a dataclass in the order of its fields; :func:`unwritten` says which not."""
+    pairs = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]
+    shown = [(f.name, v) for f, v in pairs if not (f.metadata.get("unwritten") and v == f.default)]
+    return "".join(f"{name} = {write_value(v)}\n" for name, v in shown)
 
 
 def write_value(value: bool | int | float | str) -> str:

@@ -1,13 +1,15 @@
 """One training run in memory: a network, its optimizer and its data, advanced epoch by epoch.
 
-Everything an epoch does follows from the state before it, the seed and the epoch's number, so that a run taken up again
+Everything a step does follows from the state before it, the seed and the step's number, so that a run taken up again
 from a checkpoint ends in the same bits.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,19 @@ import torch
 from torch import Tensor, nn
 
 from neurodeploy.errors import InputError
+from neurodeploy.models.averaging import WeightAverage
 from neurodeploy.models.checkpoint import Checkpoint, check_tensors
 from neurodeploy.models.convnet import ConvNet, as_input, build_model, evaluating
+from neurodeploy.models.losses import loss_of
+from neurodeploy.models.processes import ALONE, Indices, Processes
 from neurodeploy.models.recipe import Recipe
+from neurodeploy.models.schedule import learning_rate
 from neurodeploy.models.spikes import Samples, SpikeDataset
+from neurodeploy.models.synchronised import synchronise
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _EVALUATION_BATCH = 256
+_AGAIN = "start again with --force"
 
 
 @dataclass(frozen=True)
@@ -38,55 +46,76 @@ class EpochMetrics:
 class Trainer:
     """Trains ``recipe``'s network on ``data``; draws from and leaves its mark on torch's global generator.
 
-    ``history`` holds one :class:`EpochMetrics` for each epoch done.
+    ``history`` holds one :class:`EpochMetrics` for each epoch done, ``step`` counts the optimizer steps of the epoch
+    begun after them. ``after_step`` is called after each step; what it raises leaves a state that training can go on
+    from.
     """
 
-    def __init__(self, recipe: Recipe, data: SpikeDataset) -> None:
-        self.recipe, self.data = recipe, data
+    def __init__(self, recipe: Recipe, data: SpikeDataset, processes: Processes = ALONE) -> None:
+        self.recipe, self.data, self.processes = recipe, data, processes
         torch.manual_seed(recipe.seed)
-        self.model: ConvNet = build_model(recipe)
+        self.model: ConvNet = build_model(recipe).to(processes.device)
+        if recipe.training.sync_batchnorm and processes.size > 1:
+            synchronise(self.model)
         self.history: list[EpochMetrics] = []
+        self.step = 0
+        self.after_step: Callable[[], None] | None = None
+        self._loss, self._correct = 0.0, 0
         self._parameters = dict(self.model.named_parameters())
+        self._average = WeightAverage(self.model, recipe.training.ema) if recipe.training.ema else None
         matrices = [p for p in self._parameters.values() if p.ndim > 1]
         others = [p for p in self._parameters.values() if p.ndim <= 1]  # decaying biases and norms only hurts
         decay = recipe.training.weight_decay
         groups = [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
         self._optimizer = torch.optim.AdamW(groups, lr=recipe.training.learning_rate, foreach=False)
+        self._module = nn.parallel.DistributedDataParallel(self.model) if processes.size > 1 else self.model
+
+    @property
+    def steps(self) -> int:
+        """The optimizer steps of an epoch."""
+        return math.ceil(len(self.data.train) / self.recipe.training.batch_size)
 
     def run_epoch(self) -> EpochMetrics:
-        """Train one more epoch and return its metrics.
+        """Train what is left of one more epoch and return its metrics.
 
         Raises :class:`InputError`, naming epoch and layer, when a number stops being finite; the state in memory is
         then spoilt, checkpoints are not.
         """
-        settings, train = self.recipe.training, self.data.train
+        settings, size = self.recipe.training, len(self.data.train)
         epoch = len(self.history) + 1
-        order = np.random.RandomState([self.recipe.seed, epoch]).permutation(len(train))
-        batches = np.array_split(order, range(settings.batch_size, len(train), settings.batch_size))
+        order = np.random.RandomState([self.recipe.seed, epoch]).permutation(size)
+        batches = np.array_split(order, range(settings.batch_size, size, settings.batch_size))
         self.model.train()
-        loss = correct = 0.0
-        for index, batch in enumerate(batches):
-            progress = (epoch - 1 + index / len(batches)) / settings.epochs
-            rate = self._set_rate(progress)
-            batch_loss, batch_correct = self._step(train.take(batch), epoch)
-            loss += batch_loss * len(batch)
-            correct += batch_correct
-        if (layer := _first_not_finite(self.model.state_dict())) is not None:
-            raise self._diverged(epoch, layer)
-        size = len(train)
-        self.history.append(EpochMetrics(epoch, loss / size, correct / size, self.accuracy(self.data.test), rate))
+        rate = learning_rate(settings, epoch * self.steps - 1, self.steps)
+        for batch in batches[self.step :]:
+            rate = self._set_rate(epoch)
+            loss, correct = self._take_step(batch, epoch)
+            self._loss += loss
+            self._correct += correct
+            self.step += 1
+            if self.after_step is not None:
+                self.after_step()
+        self.check_finite()
+        accuracy = self.accuracy(self.data.test)
+        self.history.append(EpochMetrics(epoch, self._loss / size, self._correct / size, accuracy, rate))
+        self.step, self._loss, self._correct = 0, 0.0, 0
         return self.history[-1]
 
     @torch.no_grad()
     def accuracy(self, samples: Samples) -> float:
         """Return the share of ``samples`` whose label is the class with most output spikes, the first one on ties."""
-        right = 0
-        with evaluating(self.model):
-            for start in range(0, len(samples), _EVALUATION_BATCH):
+        right, (rank, size) = 0, (self.processes.rank, self.processes.size)
+        with evaluating(self.model), self._averaged():
+            for start in range(rank * _EVALUATION_BATCH, len(samples), size * _EVALUATION_BATCH):
                 part = slice(start, start + _EVALUATION_BATCH)
-                counts = self.model(as_input(samples.spikes[part])).sum(dim=0).numpy()
+                counts = self.model(self._as_input(samples.spikes[part])).sum(dim=0).cpu().numpy()
                 right += int((counts.argmax(axis=1) == samples.labels[part]).sum())
-        return right / len(samples)
+        return self.processes.total([right])[0] / len(samples)
+
+    def check_finite(self) -> None:
+        """Raise :class:`InputError` when a parameter or a running statistic is NaN or infinite."""
+        if (layer := _first_not_finite(self.model.state_dict())) is not None:
+            raise self._diverged(len(self.history) + 1, layer)
 
     def checkpoint(self) -> Checkpoint:
         """Return all that a run needs to go on from here; the tensors are the living ones, not copies."""
@@ -96,27 +125,37 @@ class Trainer:
             for key, value in self._optimizer.state[parameter].items()
         }
         history = [asdict(metrics) for metrics in self.history]
+        partial = {"step": self.step, "loss": self._loss, "correct": self._correct}
         return Checkpoint(
-            self.recipe, len(history), self.model.state_dict(), history, optimizer, torch.random.get_rng_state()
+            self.recipe,
+            len(history),
+            self.model.state_dict(),
+            history,
+            optimizer,
+            average={} if self._average is None else self._average.values,
+            rng=torch.random.get_rng_state(),
+            partial=partial if self.step else None,
         )
+
+    def network(self) -> Checkpoint:
+        """Return the network that is tested and handed on, its parameters averaged where the recipe says so."""
+        state = self.checkpoint()
+        model = {**state.model, **state.average}
+        return replace(state, model=model, history=(), optimizer={}, average={}, rng=None, partial=None)
 
     def restore(self, checkpoint: Checkpoint, file: str) -> None:
         """Go on from ``checkpoint``, read from ``file``; raise :class:`InputError` when it is damaged."""
         expected: dict[str, Tensor] = {f"{name}/step": torch.zeros(()) for name in self._parameters}
         expected |= {f"{name}/{key}": p for name, p in self._parameters.items() for key in _MOMENTS}
         check_tensors(checkpoint.optimizer, expected, file)
+        check_tensors(checkpoint.average, {} if self._average is None else self._average.values, file)
         generator = torch.random.get_rng_state()
         if checkpoint.rng is None or checkpoint.rng.shape != generator.shape or checkpoint.rng.dtype != generator.dtype:
-            raise InputError(file, "holds no state of torch's generator that fits", "start again with --force")
-        try:
-            self.history = [EpochMetrics(**line) for line in checkpoint.history]
-        except TypeError as error:
-            raise InputError(file, f"its history is damaged ({error})", "start again with --force") from error
-        if [metrics.epoch for metrics in self.history] != list(range(1, checkpoint.epoch + 1)):
-            raise InputError(
-                file, f"its history does not count to epoch {checkpoint.epoch}", "start again with --force"
-            )
+            raise InputError(file, "holds no state of torch's generator that fits", _AGAIN)
+        self._restore_history(checkpoint, file)
         self.model.load_state_dict(dict(checkpoint.model))
+        if self._average is not None:
+            self._average.restore(checkpoint.average)
         for name, parameter in self._parameters.items():
             state = self._optimizer.state[parameter]
             # A copy into the parameter's own memory layout: what runs over it must not run differently.
@@ -124,25 +163,75 @@ class Trainer:
             state["step"] = checkpoint.optimizer[f"{name}/step"].clone()
         torch.random.set_rng_state(checkpoint.rng)
 
-    def _set_rate(self, progress: float) -> float:
-        """Set and return the learning rate after ``progress`` (0 to 1) of the run: half a cosine down to zero."""
-        rate = self.recipe.training.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+    def _restore_history(self, checkpoint: Checkpoint, file: str) -> None:
+        try:
+            self.history = [EpochMetrics(**line) for line in checkpoint.history]
+        except TypeError as error:
+            raise InputError(file, f"its history is damaged ({error})", _AGAIN) from error
+        if [metrics.epoch for metrics in self.history] != list(range(1, checkpoint.epoch + 1)):
+            raise InputError(file, f"its history does not count to epoch {checkpoint.epoch}", _AGAIN)
+        if (partial := checkpoint.partial) is None:
+            return
+        step, loss, correct = (partial.get(name) for name in ("step", "loss", "correct"))
+        whole = type(step) is int and 1 <= step <= self.steps and type(correct) is int and type(loss) is float
+        if not whole or checkpoint.epoch >= self.recipe.training.epochs:
+            raise InputError(file, f"stands within an epoch at {dict(partial)}, which its recipe does not have", _AGAIN)
+        self.step, self._loss, self._correct = step, loss, correct  # type: ignore[assignment]
+
+    def _set_rate(self, epoch: int) -> float:
+        rate = learning_rate(self.recipe.training, (epoch - 1) * self.steps + self.step, self.steps)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         return rate
 
-    def _step(self, batch: Samples, epoch: int) -> tuple[float, int]:
-        """Take one optimizer step and return the batch's mean loss and its number of right answers."""
-        x, labels = as_input(batch.spikes), torch.from_numpy(batch.labels)
-        counts = self.model(x).sum(dim=0)
-        loss = nn.functional.cross_entropy(counts * self.recipe.training.logit_scale, labels)
+    def _take_step(self, batch: Indices, epoch: int) -> tuple[float, int]:
+        """Take one optimizer step and return the batch's summed loss and its number of right answers."""
+        number = (epoch - 1) * self.steps + self.step + 1
+        if self.processes.size > 1 or self.processes.device.type != "cpu":
+            # Nothing random is shared by processes, nor by a generator that no state is kept of.
+            place = np.random.SeedSequence([self.recipe.seed, number, self.processes.rank])
+            torch.manual_seed(int(place.generate_state(1)[0]))
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        parts = self.processes.parts(batch, self.recipe.training.accumulate)
+        loss = correct = 0.0
+        for index, part in enumerate(parts):
+            with self._exchanging(last=index == len(parts) - 1):
+                part_loss, right = self._backward(self.data.train.take(part), len(batch))
+            loss += part_loss * len(part)
+            correct += right
+        loss, correct = self.processes.total([loss, correct])
         gradients = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
-        if not torch.isfinite(loss) or _first_not_finite(gradients) is not None:
+        if not math.isfinite(loss) or _first_not_finite(gradients) is not None:
+            x = self._as_input(self.data.train.take(parts[-1]).spikes)
             raise self._diverged(epoch, self._culprit(x, gradients))
         self._optimizer.step()
-        return loss.item(), int((counts.detach().numpy().argmax(axis=1) == batch.labels).sum())
+        if self._average is not None:
+            self._average.update(number)
+        return loss, int(correct)
+
+    def _backward(self, samples: Samples, of: int) -> tuple[float, int]:
+        """Add the gradient of ``samples``, part of a batch of ``of``; return their mean loss and right answers."""
+        settings, device = self.recipe.training, self.processes.device
+        x, labels = self._as_input(samples.spikes), torch.from_numpy(samples.labels).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            outputs = self._module(x)
+        loss = loss_of(outputs, labels, settings)
+        # Gradients are averaged over processes, hence the number of these.
+        (loss * (len(samples) * self.processes.size / of)).backward()  # type: ignore[no-untyped-call]
+        counts = outputs.detach().sum(dim=0).cpu().numpy()
+        return loss.item(), int((counts.argmax(axis=1) == samples.labels).sum())
+
+    def _as_input(self, spikes: Any) -> Tensor:
+        return as_input(spikes).to(self.processes.device)
+
+    def _exchanging(self, *, last: bool) -> AbstractContextManager[None]:
+        """Let processes exchange gradients in the block only where it computes the last part of a batch."""
+        if last or not isinstance(self._module, nn.parallel.DistributedDataParallel):
+            return nullcontext()
+        return self._module.no_sync()
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._average is None else self._average.in_place()
 
     @torch.no_grad()
     def _culprit(self, x: Tensor, gradients: dict[str, Tensor]) -> str:
@@ -152,10 +241,12 @@ class Trainer:
         return next((name for name in found if name), "the loss")
 
     def _diverged(self, epoch: int, layer: str) -> InputError:
+        every = self.recipe.training.checkpoint_every_steps
+        kept = f"the state after epoch {epoch - 1}" + (" or a later one" if every else "")
         return InputError(
             f"recipe {self.recipe.name!r}",
             f"training diverged in epoch {epoch}: {layer} is no longer finite",
-            f"the state after epoch {epoch - 1} is kept; lower training.learning_rate and start again",
+            f"{kept} is kept; lower training.learning_rate and start again",
         )
 
 

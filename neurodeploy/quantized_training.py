@@ -83,10 +83,13 @@ def train_quantized(
     folder: Path,
     settings: FinetuneSettings,
     *,
+    weight_bits: int | None = None,
     force: bool = False,
     on_epoch: Callable[[FinetuneEpoch], None] | None = None,
 ) -> QuantizedTraining:
     """Quantize ``graph`` for ``chip``, train its integers on ``train``, and write network and epochs to ``folder``.
+
+    ``weight_bits`` is the width of all weights, by default the chip's widest.
 
     Raises
     ------
@@ -102,7 +105,9 @@ def train_quantized(
             raise UsageError(str(path), "already exists", "replace it with --force, or choose another folder with -o")
     began = time.monotonic()
     # Training keeps one scale a population: its weights, thresholds and biases are float values times that scale.
-    start = quantization(graph, chip, train.spikes[:_CALIBRATION], Choices(scales="population"))
+    start = quantization(
+        graph, chip, train.spikes[:_CALIBRATION], Choices(scales="population", weight_bits=weight_bits)
+    )
     result = finetune(start, chip, train, test, settings, on_epoch)
     networks = () if test is None else (start.network, result.network)
     scored = [simulate(network, test.spikes).accuracy(test.labels) for network in networks if test is not None]

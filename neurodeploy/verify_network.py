@@ -227,7 +227,8 @@ def _convolution(
 def _formats(network: Network) -> Iterator[Finding]:
     """Check weights of a network made for a chip against the bits that they take there.
 
-    Those of one sign need no bit for it, and even ones none for the lowest place.
+    Those of one sign need no bit for it, and those that are multiples of a number none for what it divides out: of
+    -256, -224 .. 224, four bits tell all apart.
     """
     if not network.target:
         return
@@ -237,8 +238,10 @@ def _formats(network: Network) -> Iterator[Finding]:
             yield subject, f"weight_bits is {bits}, allowed are 1 to {_WEIGHT_BITS_MAX}", "give what a synapse takes"
             continue
         weights, limit = stored_weights(projection.connection), 1 << bits
-        if weights.size and not (weights.min() >= -limit and weights.max() < limit):
-            found = f"weights are {weights.min()} to {weights.max()}, {bits} bits hold {-limit} to {limit - 1}"
+        unit = max(int(np.gcd.reduce(weights, axis=None)), 1) if weights.size else 1
+        if weights.size and not (weights.min() >= -limit * unit and weights.max() < limit * unit):
+            found = f"weights are {weights.min()} to {weights.max()} in steps of {unit}, {bits} bits hold "
+            found += f"{-limit * unit} to {(limit - 1) * unit}"
             yield subject, found, "scale them, or declare more weight_bits"
 
 

@@ -14,7 +14,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.models.spiking.dynamics import CHARGES, RESETS, SURROGATES, Dynamics
+from neurodeploy.models.spiking import kinds
+from neurodeploy.models.spiking.dynamics import RESETS, SURROGATES, Dynamics
 
 #: Neurons in a piece: its few rows of a step fit the first-level cache beside the streams.
 PIECE = 1024
@@ -24,6 +25,43 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"
 _DECAY, _MEAN, _MEMORYLESS, _HALVES = range(4)
 _ZERO, _SUBTRACT, _NONE = range(3)
 _ATAN, _SIGMOID, _RECTANGLE, _EXPONENTIAL = range(4)
+
+
+@numba.njit(**_OPTIONS)
+def charged(kind, v, x, factor, inverse):
+    """Return the potential that an input ``x`` makes of ``v``; ``kind`` is a constant of whoever calls."""
+    if kind == _DECAY:
+        return v * factor + x
+    if kind == _MEAN:
+        return v + (x - v) / factor
+    if kind == _HALVES:
+        return v + (x - v) * inverse
+    return factor * x
+
+
+@numba.njit(**_OPTIONS)
+def after(kind, h, fired, threshold, zero):
+    """Return the potential that the reset leaves."""
+    if kind == _ZERO:
+        return zero if fired else h
+    if kind == _SUBTRACT:
+        return h - threshold if fired else h
+    return h
+
+
+@numba.njit(**_OPTIONS)
+def slope(kind, d, c):
+    """Return the surrogate's slope at the distance ``d`` from the threshold."""
+    width, height, steep, one = c[3], c[4], c[5], c[8]
+    if kind == _ATAN:
+        d = d * steep
+        return height / (one + d * d)
+    if kind == _SIGMOID:
+        q = one / (one + np.exp(-width * d))
+        return width * q * (one - q)
+    if kind == _RECTANGLE:
+        return height if abs(d) < width else one - one
+    return np.exp(-width * abs(d))
 
 
 class Kernels(NamedTuple):
@@ -36,7 +74,7 @@ class Kernels(NamedTuple):
 def kernels(dynamics: Dynamics, factor: float) -> Kernels:
     """Return the loops of a neuron model with this factor, compiled at their first call with a dtype."""
     return _kernels(
-        _charge(dynamics, factor),
+        kinds.charge_of(dynamics, factor),
         dynamics.strict,
         RESETS.index(dynamics.reset),
         SURROGATES.index(dynamics.surrogate),
@@ -46,20 +84,7 @@ def kernels(dynamics: Dynamics, factor: float) -> Kernels:
 
 def constants(dynamics: Dynamics, factor: float, threshold: float, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return what the loops calculate with, all of one dtype, for a Python number in them would widen everything."""
-    width = dynamics.width
-    to_x, to_v = {"decay": (1.0, factor), "mean": (1.0 / factor, 1.0 - 1.0 / factor), "memoryless": (factor, 0.0)}[
-        dynamics.charge
-    ]
-    height = {"atan": width / 2, "rectangle": 1 / (2 * width)}.get(dynamics.surrogate, 1.0)
-    return np.array(
-        [factor, 1.0 / (factor or 1.0), threshold, width, height, width * np.pi / 2, to_x, to_v, 1.0], dtype
-    )
-
-
-def _charge(dynamics: Dynamics, factor: float) -> int:
-    if dynamics.charge == "mean" and np.frexp(factor)[0] == 0.5:
-        return _HALVES  # dividing by a power of two is multiplying, to the bit
-    return CHARGES.index(dynamics.charge)
+    return np.array([*kinds.constants(dynamics, factor, threshold), 1.0], dtype)
 
 
 @cache
@@ -90,23 +115,11 @@ def _forward(charge: int, strict: bool, reset: int) -> Any:
                 xs, ss = x[t, start : start + n], s[t, start : start + n]
                 us = u[t, start : start + n] if keep else scratch[:n]
                 for i in range(n):
-                    if charge == _DECAY:
-                        h = vs[i] * factor + xs[i]
-                    elif charge == _MEAN:
-                        h = vs[i] + (xs[i] - vs[i]) / factor
-                    elif charge == _HALVES:
-                        h = vs[i] + (xs[i] - vs[i]) * inverse
-                    else:
-                        h = factor * xs[i]
+                    h = charged(charge, vs[i], xs[i], factor, inverse)
                     fired = h > threshold if strict else h >= threshold
                     us[i] = h
                     ss[i] = one if fired else zero
-                    if reset == _ZERO:
-                        vs[i] = zero if fired else h
-                    elif reset == _SUBTRACT:
-                        vs[i] = h - threshold if fired else h
-                    else:
-                        vs[i] = h
+                    vs[i] = after(reset, h, fired, threshold, zero)
 
     return forward
 
@@ -122,8 +135,7 @@ def _backward(charge: int, strict: bool, reset: int, surrogate: int, through_res
 
     @numba.njit(**_OPTIONS)
     def backward(c, u, v0, gs, gv, gx, totals, first, last):
-        inverse, threshold, one = c[1], c[2], c[8]
-        width, height, steep, to_x, to_v = c[3], c[4], c[5], c[6], c[7]
+        inverse, threshold, to_x, to_v, one = c[1], c[2], c[6], c[7], c[8]
         zero = one - one
         trained = len(totals) > 0
         steps = len(u)
@@ -136,17 +148,6 @@ def _backward(charge: int, strict: bool, reset: int, surrogate: int, through_res
                 us, gss, gxs = u[t, start : start + n], gs[t, start : start + n], gx[t, start : start + n]
                 for i in range(n):
                     fired = us[i] > threshold if strict else us[i] >= threshold
-                    d = us[i] - threshold
-                    if surrogate == _ATAN:
-                        d = d * steep
-                        slope = height / (one + d * d)
-                    elif surrogate == _SIGMOID:
-                        q = one / (one + np.exp(-width * d))
-                        slope = width * q * (one - q)
-                    elif surrogate == _RECTANGLE:
-                        slope = height if abs(d) < width else zero
-                    else:
-                        slope = np.exp(-width * abs(d))
                     to_s, to_u = gss[i], gvs[i]
                     if reset == _ZERO:
                         if through_reset:
@@ -154,7 +155,7 @@ def _backward(charge: int, strict: bool, reset: int, surrogate: int, through_res
                         to_u = zero if fired else gvs[i]
                     elif reset == _SUBTRACT and through_reset:
                         to_s = to_s - gvs[i] * threshold
-                    into_s[i] = to_s * slope
+                    into_s[i] = to_s * slope(surrogate, us[i] - threshold, c)
                     gxs[i] = to_u + into_s[i]  # the gradient of u, until it has served
                 if trained:
                     for i in range(n):

@@ -43,7 +43,8 @@ class SpikingNeuron(nn.Module):
 
     def _constants(self, x: Tensor) -> tuple[Tensor, Tensor]:
         dynamics = self.dynamics
-        return torch.tensor(dynamics.factor, dtype=x.dtype), torch.tensor(dynamics.threshold, dtype=x.dtype)
+        dtype = torch.promote_types(x.dtype, torch.float32)  # half precision is that of storage alone
+        return torch.tensor(dynamics.factor, dtype=dtype), torch.tensor(dynamics.threshold, dtype=dtype)
 
     def extra_repr(self) -> str:
         """Return the model for ``repr``."""

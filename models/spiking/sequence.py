@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from neurodeploy.models.spiking import fused, reference
+from neurodeploy.models.spiking import device, fused, reference
 from neurodeploy.models.spiking.dynamics import Dynamics
 
 
 def sequence(dynamics: Dynamics, x: Tensor, v: Tensor, factor: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:
     """Return the spikes [T, ...] of input ``x`` [T, ...] from the potential ``v`` [...], and the last potential.
 
-    On a CPU by the fused kernels, which equal :mod:`neurodeploy.models.spiking.reference` bit for bit; elsewhere by the
-    reference itself.
+    On a CPU by the fused kernels, which equal :mod:`neurodeploy.models.spiking.reference` bit for bit; on CUDA, where
+    Triton is installed, by its kernels; else by the reference itself. Half precision is that of input and output: it is
+    computed in float32.
     """
+    if x.device.type == "cuda" and x.dtype in device.DTYPES and x.numel() and device.has_triton():
+        return device.sequence(dynamics, x, v, factor, threshold)
+    if x.dtype.itemsize < 4:
+        s, last = sequence(dynamics, x.float(), v.float(), factor.float(), threshold.float())
+        return s.to(x.dtype), last.to(x.dtype)
     if x.device.type == "cpu" and len(x):
         return fused.sequence(dynamics, x, v, factor, threshold)
     return reference.sequence(dynamics, x, v, factor, threshold)

@@ -27,6 +27,7 @@ class FineTuning:
     epochs: int
     learning_rate: float
     seed: int
+    weight_bits: int | None
     force: bool
     quiet: bool
 
@@ -68,7 +69,17 @@ class FineTuning:
             bar.update(task, completed=epoch.epoch, figures=f"loss {epoch.loss:.4f}{scored}")
 
         with bar:
-            return train_quantized(graph, self.chip, train, test, folder, settings, force=self.force, on_epoch=show)
+            return train_quantized(
+                graph,
+                self.chip,
+                train,
+                test,
+                folder,
+                settings,
+                weight_bits=self.weight_bits,
+                force=self.force,
+                on_epoch=show,
+            )
 
 
 def summary(result: QuantizedTraining) -> str:

@@ -6,9 +6,10 @@ import contextlib
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -174,7 +175,13 @@ def find_pythons(groups: set[str], say: Say) -> dict[str, Path]:
 
 
 @contextlib.contextmanager
-def started(python: Path, script: tuple[str, ...], folder: Path, limit: float) -> Iterator[Child]:
+def started(
+    python: Path,
+    script: tuple[str, ...],
+    folder: Path,
+    limit: float,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Child]:
     """Yield a process of a script in the folder ``peers``; end it, and what shared memory it left, on the way out."""
     prefix = f"psm_nd{secrets.token_hex(4)}_"
     # Threads of OpenMP that spin while they wait would take the processors from whoever's turn it is; on a virtual
@@ -183,7 +190,9 @@ def started(python: Path, script: tuple[str, ...], folder: Path, limit: float) -
     own["TMPDIR"] = str(folder)
     paths = {"PYTHONPATH": str(ROOT)} if str(python) == sys.executable else {}
     arguments = [*script[1:], str(folder), prefix]
-    child = Child([str(python), str(PEERS / script[0]), *arguments], {**clean_environment(), **own, **paths}, limit)
+    child = Child(
+        [str(python), str(PEERS / script[0]), *arguments], {**clean_environment(), **own, **paths, **variables}, limit
+    )
     try:
         yield child
     finally:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from neurodeploy import network as net
 from neurodeploy.audit import Values
+from neurodeploy.choices import Choices
 from neurodeploy.errors import InputError, Unsupported, UsageError
 from neurodeploy.export.ours import read_convnet
 from neurodeploy.models.convnet import as_input, build_model
@@ -201,3 +203,41 @@ def test_training_stops_where_a_number_is_no_longer_finite(monkeypatch):
     monkeypatch.setattr(QuantizedNetwork, "scores", lambda model, trace: scores(model, trace) * float("inf"))
     with pytest.raises(InputError, match=r"is no longer finite in epoch 1 of fine-tuning; lower the learning rate"):
         finetune(start, CHIP, labelled(0))
+
+
+def test_bursting_neurons_and_payloads_are_the_emulator_s():
+    rng = np.random.default_rng(5)
+    shape = (6,)
+    neuron = Lif(
+        threshold=rng.integers(1, 40, shape),
+        current_decay=np.array(4096),
+        voltage_decay=np.array(300),
+        reset="burst",
+        lowest=np.array(-50),
+    )
+    weight = rng.integers(-128, 128, (6, 4)) * 2
+    network = net.Network(
+        (net.Port("in", (4,)),),
+        (net.Population("n", shape, neuron, 1),),
+        (net.Projection("p", "in", "n", net.Dense(weight), 1),),
+        ("n",),
+    )
+    model = QuantizedNetwork(as_floats(network), CHIP, largest_input=16)
+    events = rng.integers(0, 17, (5, 20, 4)).astype(np.uint8)
+    recording, trace = held_against_the_emulator(model, events)
+    assert recording.spikes["n"].max() > 3
+    trace.spikes["n"].sum().backward()
+    gradients = {name: parameter.grad for name, parameter in model.named_trained()}
+    assert all(torch.isfinite(gradient).all() and gradient.abs().sum() > 0 for gradient in gradients.values())
+    assert gradients["n.threshold"].sum() < 0
+
+
+def test_narrow_weights_stay_on_their_grid():
+    start = quantization(
+        convolutional(np.random.default_rng(3)), CHIP, None, Choices(weight_bits=4, scales="population")
+    )
+    result = finetune(start, CHIP, labelled(0), settings=FinetuneSettings(epochs=1, batch_size=32))
+    for before, after in zip(start.network.projections, result.network.projections, strict=True):
+        assert after.weight_bits == 4
+        assert len(np.unique(after.connection.weight)) <= 16
+        assert (before.connection.weight != after.connection.weight).any()

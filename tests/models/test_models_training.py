@@ -36,7 +36,9 @@ RECIPE = load_recipe("digits", TINY)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """Return the files of a run that equal training makes equal."""
+    own = (path for path in folder.iterdir() if path.is_file() and path.name != "timings.jsonl")
+    return {path.name: path.read_bytes() for path in own}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def stop_after(epochs: int) -> Callable[[EpochMetrics], None]:
 
 def test_a_run_leaves_what_it_promises(whole: tuple[Path, TrainingResult]) -> None:
     folder, result = whole
-    assert set(contents(folder)) == set(FILES.values())
+    assert {path.name for path in folder.iterdir() if path.is_file()} == set(FILES.values())
     assert result.files == {name: folder / file for name, file in FILES.items()}
     assert load_recipe(folder / "recipe.toml") == RECIPE
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -158,7 +160,7 @@ def test_a_killed_process_resumes_to_the_bytes_of_an_unstopped_one(tmp_path: Pat
     command = [sys.executable, "-c", code, str(tmp_path / "recipe.toml"), "-o", str(folder), "--quiet"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while time.monotonic() < until and process.poll() is None:
             metrics = folder / "metrics.jsonl"
             if metrics.exists() and len(metrics.read_text().splitlines()) >= 3:

@@ -1,0 +1,145 @@
+"""What training a recipe takes, told before any of it: shapes, parameters, multiplications and memory by layer.
+
+Nothing is taken from tables: two samples of noise run through the network once, and what autograd keeps of them for the
+backward pass is measured, so that a new kind of layer needs no entry here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from neurodeploy.models.convnet import ConvNet, build_model
+from neurodeploy.models.losses import loss_of
+from neurodeploy.models.recipe import Recipe
+
+#: Batch normalisation needs more than one value a channel.
+_SAMPLES = 2
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """One layer: its output's shape of one sample at one step, and what it takes.
+
+    ``macs`` are the multiplications of one sample over all steps as a dense computation does them; ``kept_bytes`` is
+    what stays for the backward pass of the samples that run at a time.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    kept_bytes: int
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A recipe's layers and, in bytes, the memory of one process that trains it.
+
+    ``samples_at_once`` are those of one part of a process's share of a batch; ``input_bytes`` are theirs.
+    """
+
+    recipe: str
+    processes: int
+    samples_at_once: int
+    layers: tuple[LayerPlan, ...]
+    parameter_bytes: int
+    gradient_bytes: int
+    optimizer_bytes: int
+    average_bytes: int
+    input_bytes: int
+
+    @property
+    def parameters(self) -> int:
+        """Trained numbers."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of one sample over all steps, forward."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def activation_bytes(self) -> int:
+        """What all layers keep for the backward pass; a tensor that two of them keep counts once."""
+        return sum(layer.kept_bytes for layer in self.layers)
+
+    @property
+    def total_bytes(self) -> int:
+        """All of the above; buffers of the allocator and of libraries come on top."""
+        fixed = self.parameter_bytes + self.gradient_bytes + self.optimizer_bytes + self.average_bytes
+        return fixed + self.input_bytes + self.activation_bytes
+
+    def at(self, samples: int) -> TrainingPlan:
+        """Return the plan with ``samples`` at once."""
+        factor = samples / self.samples_at_once
+        layers = tuple(replace(layer, kept_bytes=round(layer.kept_bytes * factor)) for layer in self.layers)
+        return replace(self, samples_at_once=samples, layers=layers, input_bytes=round(self.input_bytes * factor))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan and its sums for JSON."""
+        sums = {name: getattr(self, name) for name in ("parameters", "macs", "activation_bytes", "total_bytes")}
+        return asdict(self) | sums
+
+
+def plan_training(recipe: Recipe, processes: int = 1) -> TrainingPlan:
+    """Return what training ``recipe`` takes of each of ``processes``; runs two samples forward, on the CPU.
+
+    torch's generator is left as it was. Raises :class:`neurodeploy.errors.UsageError` when the recipe makes no network.
+    """
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(recipe)
+        rows = _measured(model, recipe)
+    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    settings = recipe.training
+    cells = recipe.data.steps * int(torch.Size(model.input_shape).numel())
+    plan = TrainingPlan(
+        recipe=recipe.name,
+        processes=processes,
+        samples_at_once=_SAMPLES,
+        layers=rows,
+        parameter_bytes=size,
+        gradient_bytes=size,
+        optimizer_bytes=2 * size,
+        average_bytes=size if settings.ema else 0,
+        input_bytes=4 * _SAMPLES * cells,
+    )
+    return plan.at(max(1, -(-settings.batch_size // (processes * settings.accumulate))))
+
+
+def _measured(model: ConvNet, recipe: Recipe) -> tuple[LayerPlan, ...]:
+    x = torch.randint(0, 2, (recipe.data.steps, _SAMPLES, *model.input_shape)).float()
+    owned = {tensor.untyped_storage().data_ptr() for tensor in (x, *model.parameters(), *model.buffers())}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if (place := tensor.untyped_storage().data_ptr()) not in owned:
+            kept[place] = tensor  # held, so that no other tensor can come to stand in its place
+        return tensor
+
+    rows: list[LayerPlan] = []
+    counted = held = 0
+    with (
+        FlopCounterMode(display=False) as counter,
+        saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=recipe.training.precision == "bf16"),
+    ):
+        output = x
+        for name, output in model.train().trace(x):
+            layer = model.layers[int(name)]
+            macs = counter.get_total_flops() // 2
+            stored = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+            own = sum(parameter.numel() for parameter in layer.parameters())
+            shape = tuple(output.shape[2:])
+            rows.append(LayerPlan(name, type(layer).__name__, shape, own, (macs - counted) // _SAMPLES, stored - held))
+            counted, held = macs, stored
+        loss_of(output, torch.zeros(_SAMPLES, dtype=torch.int64), recipe.training)
+    loss_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept.values()) - held
+    rows[-1] = replace(rows[-1], kept_bytes=rows[-1].kept_bytes + loss_bytes)
+    return tuple(rows)
