@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,8 +65,8 @@ class EventInput:
 
     def step_numbers(self) -> npt.NDArray[np.int64]:
         """Return for each event its step, counted over all samples, int64 [events]."""
-        before = 0 if self.sample is None else np.asarray(self.sample, dtype=np.int64) * self.steps
-        return np.asarray(self.t, dtype=np.int64) + before
+        t = np.asarray(self.t, dtype=np.int64)
+        return t if self.sample is None else t + np.asarray(self.sample, dtype=np.int64) * self.steps
 
     def payloads(self) -> Ints:
         """Return the payload of each event."""
@@ -87,7 +88,7 @@ def check_events(name: str, shape: tuple[int, ...], events: EventInput) -> Event
     InputError : columns that are no whole numbers or of unequal length, an event outside samples, steps or shape,
         events that are not sorted, two events of one cell in one step.
     """
-    subject, cells = f"input {name!r}", int(np.prod(shape))
+    subject, cells = f"input {name!r}", math.prod(shape)
     if events.samples < 1 or events.steps < 1:
         raise InputError(subject, f"has {events.samples} samples of {events.steps} steps", "give at least one of each")
     limits = {"t": events.steps, "index": cells, "sample": events.samples, "payload": None}
@@ -132,7 +133,8 @@ def _check_column(subject: str, column: str, values: npt.NDArray[Any], number: i
 def _check_order(subject: str, cells: int, events: EventInput) -> None:
     """Refuse events that are not sorted by sample and step, and two in one place."""
     steps = events.step_numbers()
-    keys = steps * cells + events.index.astype(np.int64)
+    keys = steps * cells
+    keys += events.index.astype(np.int64, copy=False)
     if (keys[1:] > keys[:-1]).all():
         return
     if (back := steps[1:] < steps[:-1]).any():

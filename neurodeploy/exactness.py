@@ -23,13 +23,20 @@ def loudest(values: npt.NDArray[Any]) -> int:
     return max(-int(values.min()), int(values.max())) if values.size else 0
 
 
+def holds_wide(dtype: np.dtype[Any]) -> bool:
+    """Return whether values of an integer type may exceed 32 bits."""
+    return dtype.itemsize > 4 or dtype == np.uint32
+
+
 def require_exact(network: Network, spikes: Mapping[str, Any]) -> None:
     """Raise :class:`InputError` where payloads from a port could make a sum beyond 64 bits.
 
     Payloads of 32 bits cannot: sums of weights are bounded so that those of payload 1 fit into 32 bits.
     """
-    given = {name: values.payloads() if isinstance(values, EventInput) else values for name, values in spikes.items()}
-    wide = {name: loudest(values) for name, values in given.items() if np.iinfo(values.dtype).max > REGISTER_MAX}
+    given = {name: values.payload if isinstance(values, EventInput) else values for name, values in spikes.items()}
+    wide = {name: loudest(values) for name, values in given.items() if values is not None and holds_wide(values.dtype)}
+    if max(wide.values(), default=0) <= REGISTER_MAX:
+        return
     for population in network.populations:
         paths = [p for p in network.into(population.name) if wide.get(p.source, 0) > REGISTER_MAX]
         for path in paths:

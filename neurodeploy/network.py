@@ -9,6 +9,7 @@ interval of that phase). A network read from a chip's own file has all latencies
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -143,7 +144,7 @@ class Population:
     @property
     def size(self) -> int:
         """The number of neurons."""
-        return int(np.prod(self.shape))
+        return int(math.prod(self.shape))
 
 
 @dataclass(frozen=True, eq=False)

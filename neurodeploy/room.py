@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from neurodeploy.events import EventInput
 from neurodeploy.headroom import free_memory, require_memory
@@ -18,19 +19,42 @@ _ADVICE = (
 _NEURON, _WEIGHT = 48, 8
 
 
+class _Account(NamedTuple):
+    """What of a network decides how much memory it takes: its cells, those of read-outs, weights, bytes of a spike."""
+
+    cells: int
+    answering: int
+    weights: int
+    spike: int
+
+
+_ACCOUNTS: weakref.WeakKeyDictionary[Network, _Account] = weakref.WeakKeyDictionary()
+
+
+def _account(network: Network) -> _Account:
+    """Return the account of a network, made once: a short run takes no longer than this."""
+    found = _ACCOUNTS.get(network)
+    if found is None:
+        found = _ACCOUNTS[network] = _Account(
+            cells=sum(p.size for p in network.populations),
+            answering=sum(p.size for p in network.populations if p.name in network.readouts),
+            weights=sum(int(stored_weights(p.connection).size) for p in network.projections),
+            spike=4 if any(p.neuron.graded for p in network.populations) else 1,
+        )
+    return found
+
+
 def recorded_bytes(network: Network, record: Collection[str]) -> int:
     """Return how many bytes one step of one sample takes in a recording."""
-    cells = sum(p.size for p in network.populations)
-    spike = 4 if any(p.neuron.graded for p in network.populations) else 1
-    answering = sum(p.size for p in network.populations if p.name in network.readouts)
-    states = cells * ("u" in record) + (cells if "v" in record else answering)
-    return cells * spike + 4 * states
+    its = _account(network)
+    states = its.cells * ("u" in record) + (its.cells if "v" in record else its.answering)
+    return its.cells * its.spike + 4 * states
 
 
 def working_bytes(network: Network) -> int:
     """Return about how many bytes a network takes beside its recording while it runs."""
-    weights = sum(int(stored_weights(p.connection).size) for p in network.projections)
-    return _WEIGHT * weights + _NEURON * sum(p.size for p in network.populations)
+    its = _account(network)
+    return _WEIGHT * its.weights + _NEURON * its.cells
 
 
 def require_room(network: Network, spikes: Mapping[str, Any], record: Collection[str], *, dense: bool) -> None:
@@ -41,17 +65,15 @@ def require_room(network: Network, spikes: Mapping[str, Any], record: Collection
     spikes : port -> array [samples, steps, *shape], or events, which are made dense where ``dense`` is set.
     """
     samples, steps = next(iter(spikes.values())).shape[:2]
-    require_memory("network", working_bytes(network), "split it, or use a machine with more memory")
-    shapes = {port.name: port.shape for port in network.ports}
-    made = (
-        [math.prod(shapes[name]) for name, values in spikes.items() if isinstance(values, EventInput)] if dense else []
-    )
-    if made:
+    working = working_bytes(network)
+    require_memory("network", working, "split it, or use a machine with more memory")
+    events = [name for name, values in spikes.items() if isinstance(values, EventInput)] if dense else []
+    if made := [math.prod(network.by_name[name].shape) for name in events]:
         subject = f"events as arrays of {samples:,} samples of {steps:,} steps"
         require_memory(subject, samples * steps * sum(made), "give fewer samples, or use the backend emulator")
     kept = ", ".join(sorted({"s", *record}))
     subject = f"recording of {samples:,} samples of {steps:,} steps ({kept})"
-    require_memory(subject, samples * steps * recorded_bytes(network, record) + working_bytes(network), _ADVICE)
+    require_memory(subject, samples * steps * recorded_bytes(network, record) + working, _ADVICE)
 
 
 def should_stream(network: Network, extent: tuple[int, int], record: Collection[str]) -> bool:

@@ -210,7 +210,8 @@ def _without_ones(shape: Shape) -> Shape:
 def _check_port(name: str, shape: Shape, values: Spikes | EventInput) -> Spikes | EventInput:
     if isinstance(values, EventInput):
         events = check_events(name, shape, values)
-        _check_numbers(f"input {name!r}", events.payloads())
+        if events.payload is not None:
+            _check_numbers(f"input {name!r}", events.payload)
         return events
     try:
         values = np.asarray(values)

@@ -210,7 +210,7 @@ def _document(tally: Tally, events: Events, comparison: Comparison | None, outpu
     if events.labels is not None:
         document["accuracy"] = tally.accuracy(events.labels)
     if comparison is not None:
-        document |= comparison.as_dict()
+        document = comparison.as_dict() | document  # both say populations; here they are counted, not only named
     return document
 
 

@@ -59,8 +59,9 @@ class Carrier:
 
     def _loudest(self, spikes: Mapping[str, Spikes | EventInput]) -> int:
         """Return the largest payload; 0 where the types of the inputs show that none is too large."""
-        given = [values.payloads() if isinstance(values, EventInput) else values for values in spikes.values()]
-        wide = [values for values in given if np.iinfo(values.dtype).max > self._program.exact_payload]
+        given = [values.payload if isinstance(values, EventInput) else values for values in spikes.values()]
+        sent = [values for values in given if values is not None]
+        wide = [values for values in sent if np.iinfo(values.dtype).max > self._program.exact_payload]
         return max(map(loudest, wide), default=0)
 
     def carried(self) -> Carried:

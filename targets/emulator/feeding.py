@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ Spikes = npt.NDArray[np.integer[Any]]
 
 #: Payloads are cut to this; far smaller ones already go through the golden model.
 _MOST = int(np.iinfo(np.int32).max)
+_NONE: Int32 = np.zeros(0, dtype=np.int32)
 
 
 def dense_inputs(network: Network, spikes: Mapping[str, Spikes]) -> Inputs:
@@ -36,23 +38,32 @@ def event_inputs(network: Network, perm: Int32, events: Mapping[str, EventInput]
 
     ``perm`` is that of the program: the internal index within its port of every cell in torch order.
     """
-    ports, sizes = len(network.ports), [int(np.prod(port.shape)) for port in network.ports]
-    samples, steps = next(iter(events.values())).shape
-    keys, payloads = [], []
-    for nth, (port, inner) in enumerate(zip(network.ports, np.split(perm, np.cumsum(sizes)[:-1]), strict=True)):
-        given = events[port.name]
-        keys.append((given.step_numbers() * ports + nth) * max(sizes) + inner[given.index])
-        payloads.append(given.payloads().clip(-_MOST, _MOST).astype(np.int32))
-    key, payload = np.concatenate(keys), np.concatenate(payloads)
-    if (key[1:] < key[:-1]).any():
-        order = np.argsort(key)
-        key, payload = key[order], payload[order]
-    where, index = np.divmod(key, max(sizes))
-    edges = np.zeros(samples * steps * ports + 1, dtype=np.int64)
-    np.cumsum(np.bincount(where, minlength=samples * steps * ports), out=edges[1:])
-    first = np.lib.stride_tricks.sliding_window_view(edges, ports + 1)[::ports].reshape(samples, steps, ports + 1)
+    from neurodeploy.targets.emulator import event_lists
+
+    ports, (samples, steps) = len(network.ports), next(iter(events.values())).shape
+    given = [events[port.name] for port in network.ports]
+    first = np.zeros((samples, steps, ports + 1), dtype=np.int64)
+    rows, wheres = first.reshape(-1, ports + 1), [_column(each.step_numbers(), np.int64) for each in given]
+    for nth, where in enumerate(wheres):
+        event_lists.count(where, nth, rows)
+    event_lists.add_up(rows)
+    total = sum(where.size for where in wheres)
+    indices, payloads, begin = np.empty(total, dtype=np.int32), np.ones(total, dtype=np.int32), 0
+    for nth, (port, each, where) in enumerate(zip(network.ports, given, wheres, strict=True)):
+        inner = perm[begin : begin + math.prod(port.shape)]
+        cells = _column(each.index, np.int64)
+        sent = _NONE if each.payload is None else _column(each.payload.clip(-_MOST, _MOST), np.int32)
+        event_lists.place(where, cells, sent, inner, nth, rows, indices, payloads)
+        begin += inner.size
     none = (np.zeros((samples, steps, 0), np.uint8), np.zeros((samples, steps, 0), np.int32))
-    return Inputs(EVENTS, *none, np.ascontiguousarray(first), index.astype(np.int32), payload, width=ports + 1)
+    return Inputs(EVENTS, *none, first, indices, payloads, width=ports + 1)
+
+
+def _column(values: Spikes, kind: type[np.signedinteger[Any]]) -> Spikes:
+    """Return a column of one type, in one piece and writable: for each other form kernels would be compiled anew."""
+    flags = values.flags
+    whole = values.dtype == kind and flags.c_contiguous and flags.writeable and flags.aligned
+    return values if whole else np.array(values, dtype=kind, order="C")
 
 
 def loudest(inputs: Inputs) -> int:

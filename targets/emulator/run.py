@@ -7,10 +7,8 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from neurodeploy.events import Densified, EventInput
 from neurodeploy.network import Network
@@ -18,6 +16,7 @@ from neurodeploy.recording import Recording
 from neurodeploy.targets.emulator import golden
 from neurodeploy.targets.emulator.common import runs_in_chunks
 from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs
+from neurodeploy.targets.emulator.layout import Layout, layout
 from neurodeploy.targets.emulator.memory import Inputs, Outputs
 from neurodeploy.targets.emulator.program import Program, compile_network
 from neurodeploy.targets.emulator.stepwise_program import StepwiseProgram, compile_stepwise
@@ -31,10 +30,11 @@ _PROGRAMS: weakref.WeakKeyDictionary[Network, Program | StepwiseProgram] = weakr
 
 def compiled(network: Network) -> Program | StepwiseProgram:
     """Return the program of a network for the kernel that runs it, compiled once as long as the network lives."""
-    if network not in _PROGRAMS:
-        compiler = compile_network if runs_in_chunks(network) else compile_stepwise
-        _PROGRAMS[network] = compiler(network)
-    return _PROGRAMS[network]
+    program = _PROGRAMS.get(network)
+    if program is None:
+        program = (compile_network if runs_in_chunks(network) else compile_stepwise)(network)
+        _PROGRAMS[network] = program
+    return program
 
 
 def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Collection[str] = ("s",)) -> Recording:
@@ -64,26 +64,27 @@ def attempt(
 ) -> Recording | None:
     """Return what ``execute`` makes of the inputs, or nothing where a 32-bit sum could have overflowed."""
     program, dense = compiled(network), dense_view(network, spikes)
+    where = layout(network, program)
     events = {name: values for name, values in spikes.items() if isinstance(values, EventInput)}
     every = len(events) == len(spikes)
     inputs = event_inputs(network, program.perm, events) if every else dense_inputs(network, dense)
-    everyone = tuple(p.name for p in network.populations)
-    answering = everyone if "v" in record else network.readouts
-    kept = _span([program.cells[name] for name in answering])
-    outputs = _outputs(network, program, inputs.first.shape[:2], kept, keeps_u="u" in record)
-    counts = execute(program, inputs, outputs)
-    if _largest(network, counts[:, 2]) > program.exact_payload:
+    answering = where.everyone if "v" in record else where.answering
+    first_v, end_v = where.kept(answering)
+    extent = inputs.first.shape[:2]
+    outputs = _outputs(program, where, extent, (first_v, end_v), keeps_u="u" in record)
+    counts = execute(program, inputs, outputs).tolist()
+    if max((counts[row][2] for row in where.heard), default=0) > program.exact_payload:
         return None
-    found = dict(zip(program.cells, counts[len(network.ports) :].tolist(), strict=True))
+    found = dict(zip(program.cells, counts[len(network.ports) :], strict=True))
     return Recording(
-        samples=inputs.first.shape[0],
-        steps=inputs.first.shape[1],
-        spikes=_spikes(network, _by_population(network, program, outputs.s, everyone)),
+        samples=extent[0],
+        steps=extent[1],
+        spikes=where.spikes(outputs.s),
         outputs=network.outputs,
         backend="emulator",
         versions={"numpy": np.__version__, "numba": _numba_version()},
-        u=_by_population(network, program, outputs.u, everyone if "u" in record else ()),
-        v=_by_population(network, program, outputs.v, answering, kept.start),
+        u=where.split(outputs.u, where.everyone if "u" in record else ()),
+        v=where.split(outputs.v, answering, first_v),
         inputs=dense,
         wraps={name: wraps for name, (wraps, _, _) in found.items()},
         clips={name: clips for name, (_, clips, _) in found.items()},
@@ -103,64 +104,16 @@ def _numba_version() -> str:
 
 
 def _outputs(
-    network: Network, program: Program | StepwiseProgram, extent: tuple[int, ...], kept: slice, *, keeps_u: bool
+    program: Program | StepwiseProgram, where: Layout, extent: tuple[int, ...], kept: tuple[int, int], *, keeps_u: bool
 ) -> Outputs:
     """Return room for what a run writes; v has the cells ``kept``."""
-    cells, cells_v = program.population_cells, kept.stop - kept.start
-    graded = any(p.neuron.graded for p in network.populations)
+    cells, cells_v = program.population_cells, kept[1] - kept[0]
     return Outputs(
-        s=np.empty((*extent, cells), dtype=np.int32 if graded else np.uint8),
+        s=np.empty((*extent, cells), dtype=np.int32 if where.graded else np.uint8),
         u=np.empty((*extent, cells if keeps_u else 0), dtype=np.int32),
         v=np.empty((*extent, cells_v), dtype=np.int32),
         found=np.zeros((len(program.tables.parts), 3), dtype=np.int64),
         keeps_u=keeps_u,
-        first_v=kept.start,
+        first_v=kept[0],
         cells_v=cells_v,
     )
-
-
-def _spikes(network: Network, found: Mapping[str, Spikes]) -> dict[str, Spikes]:
-    """Return spikes as uint8 where a population sends 0 and 1 only, beside others whose payloads take int32."""
-    narrow = {p.name for p in network.populations if not p.neuron.graded}
-    return {name: s.astype(np.uint8, copy=False) if name in narrow else s for name, s in found.items()}
-
-
-def _span(cells: list[slice]) -> slice:
-    """Return the smallest slice that holds all of these."""
-    return slice(min((c.start for c in cells), default=0), max((c.stop for c in cells), default=0))
-
-
-def _largest(network: Network, largest: npt.NDArray[np.int64]) -> int:
-    """Return the largest payload that reaches a population, of those that each part sent."""
-    heard = {projection.source for projection in network.projections}
-    names = [part.name for part in network.ports] + [part.name for part in network.order]
-    sent = (int(size) for name, size in zip(names, largest, strict=True) if name in heard)
-    return max(sent, default=0)
-
-
-def _by_population(
-    network: Network,
-    program: Program | StepwiseProgram,
-    values: npt.NDArray[Any],
-    names: Collection[str],
-    first: int = 0,
-) -> dict[str, npt.NDArray[Any]]:
-    """Cut the cell axis into populations and turn each back into torch order (a view where possible).
-
-    Parameters
-    ----------
-    values : [samples, steps, cells], from the cell ``first`` on.
-    names : the populations to return.
-    """
-    out = {}
-    for population in network.populations:
-        if population.name not in names:
-            continue
-        cells = program.cells[population.name]
-        cut = values[:, :, cells.start - first : cells.stop - first]
-        if len(population.shape) == 3:
-            channels, height, width = population.shape
-            out[population.name] = cut.reshape(*cut.shape[:2], height, width, channels).transpose(0, 1, 4, 2, 3)
-        else:
-            out[population.name] = cut.reshape(*cut.shape[:2], *population.shape)
-    return out

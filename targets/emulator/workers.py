@@ -40,28 +40,29 @@ def run_in_chunks(
     """
     from neurodeploy.targets.emulator import kernel, stages
 
+    steps, every = (outputs.first_t, outputs.first_t + outputs.s.shape[1]), (0, len(program.cells))
+
     def work(few: Span) -> Counts:
         found: Counts = np.zeros_like(outputs.found)
-        given, steps, stage = outputs._replace(found=found), _steps(outputs), (0, len(program.cells))
-        for samples in [(sample, sample + 1) for sample in range(*few)] if carried else [few]:
-            with _memory(program, carried, samples[0]) as own:
-                kernel.run(program.tables, own, inputs, given, samples, steps, stage)
+        run(few, outputs._replace(found=found))
         return found
 
-    samples = len(outputs.s)
+    def run(few: Span, given: Outputs) -> None:
+        for samples in [(sample, sample + 1) for sample in range(*few)] if carried else [few]:
+            with _memory(program, carried, samples[0]) as own:
+                kernel.run(program.tables, own, inputs, given, samples, steps, every)
+
+    samples, found = len(outputs.s), outputs.found
     if samples < workers and outputs.s[0].size >= STAGED:
         for sample in range(samples):
             with _memory(program, carried, sample) as own:
                 stages.run_sample(program.tables, own, inputs, outputs, sample, workers)
-        found = outputs.found
+    elif workers == 1 or samples == 1:
+        run((0, samples), outputs)
     else:
         found = _joined(_spread(work, samples, workers))
     found[-len(program.cells) :, 2] = 1
     return np.asarray(found)
-
-
-def _steps(outputs: Outputs) -> Span:
-    return outputs.first_t, outputs.first_t + outputs.s.shape[1]
 
 
 @contextlib.contextmanager
@@ -110,6 +111,8 @@ def run_stepwise(
 
 
 def _joined(counts: list[Counts]) -> Counts:
+    if len(counts) == 1:
+        return counts[0]
     return np.column_stack([np.sum(counts, axis=0)[:, :2], np.max(counts, axis=0)[:, 2]])
 
 

@@ -75,6 +75,9 @@ def test_simulate_compares(run, files):
     assert document["equal"] is True
     assert document["cells"] == 3 * 6 * 12 * (256 + 5)
     assert document["first_difference"] is None
+    alone = json.loads(run(*arguments[:-2], "--json").out)
+    assert document["populations"] == alone["populations"]
+    assert [row["name"] for row in document["populations"]] == ["n1", "n2"]
 
 
 def test_a_difference_exits_1_and_names_the_cell(run, files):

@@ -11,7 +11,7 @@ from neurodeploy.calibration import calibrate
 from neurodeploy.comparison import compare
 from neurodeploy.errors import InputError
 from neurodeploy.events import EventInput
-from neurodeploy.network import Dense, Network, Population, Port, Projection
+from neurodeploy.network import Convolution, Dense, Network, Population, Port, Projection
 from neurodeploy.neurons import Lif
 from neurodeploy.simulation import simulate
 from tests.random_networks import random_network, random_spikes
@@ -57,6 +57,29 @@ def test_one_sample_without_payloads_needs_no_further_columns():
     given = as_events(dense)
     found = simulate(network, EventInput(1, dense.shape[1], given.t, given.index))
     assert compare(simulate(network, dense), found).equal
+
+
+@pytest.mark.parametrize("payloads", [False, True])
+def test_any_order_within_a_step_of_a_port_of_many_cells(payloads):
+    """Cells over several words of flags, in torch order and at random, one column read-only and one strided."""
+    shape, rng = (2, 9, 11), np.random.default_rng(3)
+    kernel = Convolution(rng.integers(-20, 30, (5, 2, 3, 3)) * 2)
+    network = Network(
+        (Port("in", shape),),
+        (Population("out", kernel.output_shape(shape), Lif(90, 100, 300), 1),),
+        (Projection("p", "in", "out", kernel),),
+        ("out",),
+    )
+    dense = (rng.random((2, 12, *shape)) < 0.3) * rng.integers(1, 4 if payloads else 2, (2, 12, *shape))
+    dense[0, 4:7] = 0
+    expected = simulate(network, dense, record=("s", "u", "v"))
+    assert expected.spikes["out"].any()
+    for order in (None, rng):
+        events = as_events(dense, order)
+        t, index = events.t.copy(), np.repeat(events.index, 2)[::2]
+        t.setflags(write=False)
+        given = EventInput(*events.shape, t, index, events.sample, events.payload if payloads else None)
+        assert compare(expected, simulate(network, given, record=("s", "u", "v"))).equal
 
 
 @pytest.mark.parametrize("which", [("a",), ("b",), ("a", "b")])
