@@ -160,7 +160,7 @@ def with_kernel(**values):
         (replace(NETWORK, reset_interval=1.5), "network: reset_interval is 1.5"),
         (
             replace(with_projection(weight_bits=4), target="chip"),
-            "projection 'p0': weights are .* 4 bits hold -16 to 15",
+            "projection 'p0': weights are .* in steps of 2, 4 bits hold -32 to 30",
         ),
         (replace(with_projection(weight_bits=0), target="chip"), "weight_bits is 0, allowed are 1 to 32"),
     ],

@@ -2,7 +2,8 @@
 
 lava-dl 0.6.0 asks for Python 3.10 and the torch of its day, but slayer itself is plain torch code that runs under
 others. Importing it also imports matplotlib, OpenCV, Pillow and torchvision, for plots and object detection; where they
-are not installed, empty packages stand in for them while it is imported.
+are not loaded already, empty packages stand in for them while it is imported, for an installed one may not load either:
+torchvision does not beside another build of torch.
 """
 
 from __future__ import annotations
@@ -79,9 +80,9 @@ class _Home(MetaPathFinder):
 
 @contextlib.contextmanager
 def _stand_ins() -> Iterator[None]:
-    absent = frozenset(name for name in _ASIDE if importlib.util.find_spec(name) is None)
+    absent = frozenset(name for name in _ASIDE if name not in sys.modules)
     finder = _StandIns(absent)
-    sys.meta_path.append(finder)
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
