@@ -25,6 +25,7 @@ from snntorch._neurons.neurons import SpikingNeuron
 from torch import nn
 
 from neurodeploy.errors import Unsupported
+from neurodeploy.export.parameters import per_neuron
 from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, as_node, values
 from neurodeploy.graph import Delay, Neuron, Node, Scale, Shape, frozen_array
 from neurodeploy.semantics import Reset, ResetWhen, Semantics
@@ -70,7 +71,7 @@ def read_neuron(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
     neuron = Neuron(
         shape=shape,
         semantics=_semantics(module, name),
-        threshold=_parameter(module.threshold, name, "threshold", shape),
+        threshold=per_neuron(module.threshold, name, "threshold", shape),
         **_membrane(beta, name, dt, has_current=alpha is not None),
         **({} if alpha is None else _current(alpha, name, dt)),
     )
@@ -80,7 +81,7 @@ def read_neuron(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
 def read_lapicque(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
     """Return the Neuron of a Lapicque, whose beta is a name for its resistance and capacitance."""
     resistance, capacitance, step = (
-        _parameter(each, name, what, shape)
+        per_neuron(each, name, what, shape)
         for each, what in ((module.R, "R"), (module.C, "C"), (module.time_step, "time_step"))
     )
     lost = step / (resistance * capacitance)
@@ -95,7 +96,7 @@ def read_lapicque(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
             r=resistance,
             tau_mem=frozen_array(dt / lost),
             v_leak=zero,
-            threshold=_parameter(module.threshold, name, "threshold", shape),
+            threshold=per_neuron(module.threshold, name, "threshold", shape),
             v_reset=zero,
         )
     )
@@ -117,7 +118,7 @@ def read_alpha(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
         factor = np.log(alpha) / (np.log(beta) - np.log(alpha)) + 1
     membrane = _membrane(beta, name, dt, has_current=True)
     gained = {**membrane, "r": frozen_array(membrane["r"] * factor * (alpha - beta))}
-    threshold = _parameter(module.threshold, name, "threshold", shape)
+    threshold = per_neuron(module.threshold, name, "threshold", shape)
     neuron = Neuron(shape=shape, semantics=semantics, threshold=threshold, **gained, **_current(alpha, name, dt))
     return Fragment(neuron, feeding=Delay(frozen_array(np.full(shape, dt))))
 
@@ -173,7 +174,7 @@ def _spike_scale(module: Any, name: str) -> float:
 def _recurrent(module: Any, name: str, shape: Shape) -> Node:
     if type(module.recurrent) in LAYERS:
         return as_node(module.recurrent, f"{name}.recurrent", shape)
-    return Scale(_parameter(module.recurrent.V, name, "V", shape))
+    return Scale(per_neuron(module.recurrent.V, name, "V", shape))
 
 
 def refuse_options(module: Any, name: str) -> None:
@@ -196,21 +197,7 @@ def with_state(module: nn.Module) -> nn.Module:
 
 def _decay(tensor: torch.Tensor, name: str, what: str, shape: Shape) -> Vector:
     """Return a decay factor as snnTorch uses it: clamped to 0..1."""
-    return np.clip(_parameter(tensor, name, what, shape), 0.0, 1.0)
-
-
-def _parameter(tensor: torch.Tensor, name: str, what: str, shape: Shape) -> Vector:
-    """Return a neuron parameter in float64 with axes that broadcast to ``shape``."""
-    array = np.asarray(values(tensor), np.float64)
-    while array.ndim > len(shape) and array.shape[0] == 1:
-        array = array[0]
-    try:
-        np.broadcast_to(array, shape)
-    except ValueError as error:
-        raise Unsupported(
-            name, f"{what} has the shape {tuple(tensor.shape)} for neurons {shape}", "give one value, or one per neuron"
-        ) from error
-    return frozen_array(array)
+    return np.clip(per_neuron(tensor, name, what, shape), 0.0, 1.0)
 
 
 #: Neuron class -> reader.
