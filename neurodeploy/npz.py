@@ -72,7 +72,8 @@ def read_npz(path: str | Path, *, limit: int = MAX_BYTES, mapped: int | None = N
                     array = _read_array(stream, str(path), member.filename, left)  # type: ignore[arg-type]
                 left -= array.nbytes
                 arrays[member.filename.removesuffix(".npy")] = array
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError) as error:
+        # A method of compression or encryption that zipfile does not know is one of the RuntimeErrors.
         raise InputError(str(path), f"is no readable .npz file ({error})", "write it with np.savez") from error
     except Exception as error:
         # zlib.error, struct.error and tokenize errors of a damaged header share no base class.

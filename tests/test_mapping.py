@@ -14,6 +14,7 @@ from neurodeploy.partition import least_use
 from neurodeploy.reshaping import with_channels, with_groups
 from neurodeploy.targets.chip import load_chip
 from tests.chains import LIF, chain, conv, core_of, dense, pool, synapses
+from tests.published_networks import slayer_gesture
 
 LOIHI1, LOIHI2 = load_chip("loihi1"), load_chip("loihi2")
 
@@ -65,20 +66,7 @@ def test_yolo_kp_convolutions_take_the_published_cores(inputs, outputs, extent):
 @pytest.mark.parametrize(
     ("network", "published"),
     [
-        (
-            chain(
-                (2, 128, 128),
-                pool(2, 4),
-                conv(16, 2, 5, padding=(2, 2)),
-                pool(16, 2),
-                conv(32, 16, 3, padding=(1, 1)),
-                pool(32, 2),
-                dense(512, 2048),
-                dense(11, 512),
-                port=False,
-            ),
-            169,
-        ),
+        (slayer_gesture(), 169),
         (chain((64,), dense(256, 64), dense(256, 256), dense(242, 256)), 6),
     ],
     ids=["slayer-gesture", "slayer-ntidigits"],

@@ -12,7 +12,7 @@ def test_the_doors_in_their_own_environment():
     if all(find_spec(name) for name in NEEDED):
         return  # this is that environment, or one like it: the tests themselves run
     interpreter = environment.python()
-    if interpreter is None:
+    if interpreter is None:  # sinabs pins a nir older than ours, so the two can never share one environment
         pytest.skip("SpikingJelly and sinabs were not tested: 'make doors' makes their environment")
     assert environment.run(interpreter) == 0
 
