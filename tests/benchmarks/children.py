@@ -55,11 +55,11 @@ class Child:
             self._process.stdin.flush()
             answer: dict[str, Any] = json.loads(self._line(time.monotonic() + self.limit))
         except TimeoutError:
-            return self._give_up(f"no answer within {self.limit:g} s", patience=0)
+            return self._give_up(f"no answer within {self.limit:g} s")
         except (BrokenPipeError, EOFError):
-            return self._give_up("its process ended", patience=_FAREWELL)
+            return self._give_up("its process ended" + self._exit_code())
         except json.JSONDecodeError:
-            return self._give_up("what it answers is no JSON", patience=0)
+            return self._give_up("what it answers is no JSON")
         return answer
 
     def _line(self, deadline: float) -> bytes:
@@ -76,10 +76,14 @@ class Child:
         line, self._rest = self._rest.split(b"\n", 1)
         return line
 
-    def _give_up(self, why: str, patience: float) -> dict[str, Any]:
-        """End the process; return why, its exit code if it had one by itself, and the last thing it wrote."""
+    def _exit_code(self) -> str:
+        """The exit code of a process that has closed its pipes, where it ends by itself soon after."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            why += f" with exit code {self._process.wait(patience)}"
+            return f" with exit code {self._process.wait(_FAREWELL)}"
+        return ""
+
+    def _give_up(self, why: str) -> dict[str, Any]:
+        """End the process; return why, and the last thing it wrote."""
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         why += f" ({lines[-1].strip()})" if lines else ""
