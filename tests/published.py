@@ -169,7 +169,7 @@ class Unchecked:
 UNCHECKED = (
     Unchecked("DVS Gesture on Loihi, Massa 2020", "37 cores", "the abstract does not say which layers the network has"),
     Unchecked(
-        "keyword spotting on Loihi, Blouw 2019 (A1)", "0.27 mJ", "steps and spikes; most of it is input and output"
+        "keyword spotting on Loihi, Blouw 2019 (A1)", "0.27 mJ", "steps and spikes; most is input and output"
     ),
     Unchecked("gestures on Loihi, Ceolini 2020 (A14-16)", "173 to 1105 uJ", "the figures are recalled, not read again"),
     Unchecked("N-CARS on Loihi, Viale 2021 (A17)", "310 mW, 0.72 ms", "the figures are recalled, not read again"),
