@@ -168,9 +168,7 @@ class Unchecked:
 
 UNCHECKED = (
     Unchecked("DVS Gesture on Loihi, Massa 2020", "37 cores", "the abstract does not say which layers the network has"),
-    Unchecked(
-        "keyword spotting on Loihi, Blouw 2019 (A1)", "0.27 mJ", "steps and spikes; most is input and output"
-    ),
+    Unchecked("keyword spotting on Loihi, Blouw 2019 (A1)", "0.27 mJ", "steps and spikes; most is input and output"),
     Unchecked("gestures on Loihi, Ceolini 2020 (A14-16)", "173 to 1105 uJ", "the figures are recalled, not read again"),
     Unchecked("N-CARS on Loihi, Viale 2021 (A17)", "310 mW, 0.72 ms", "the figures are recalled, not read again"),
     Unchecked("keyword spotting on Xylo A2 (A18)", "6.6 uJ", "energies of that chip's events"),
