@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.files import replacing
-from tests.results import stsep
+from tests.results import sma, stsep
 from tests.results.experiment import IMAGES, Experiment, Figures
 from tests.results.page import page
 
-SECTIONS = (("Memory by stages, and STSep", stsep),)
+SECTIONS = (
+    ("Memory by stages, and STSep", stsep),
+    ("Multiscale attention and zone-out", sma),
+)
 
 
 def _run(job: tuple[str, int]) -> tuple[str, int, Figures, float]:
