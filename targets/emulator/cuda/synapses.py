@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from neurodeploy.errors import BackendError
 from neurodeploy.targets.emulator.cuda import kernels
 from neurodeploy.targets.emulator.cuda.device import Device
 from neurodeploy.targets.emulator.cuda.weights import Geometry, Synapse
@@ -37,6 +38,8 @@ _TALL, _SHORT = 128, 16
 _WARPS, _MANY_WARPS = 4, 8
 #: Rows of a tile under the interpreter, where an operation costs the same whatever its size.
 _INTERPRETED = 1024
+#: Weights of a projection, those that fill up its last round included: the kernel's offsets are 32-bit.
+_WEIGHTS = (1 << 31) - 1
 #: Fan-in tiles below which a program's share is not split further.
 _SHARE = 4
 
@@ -75,6 +78,9 @@ def load(synapse: Synapse, device: Device) -> Loaded:
     taps = synapse.digits if flat else synapse.digits.reshape(*synapse.digits.shape[:3], -1, geometry.channels)
     missing = per_tap * depth - taps.shape[-1]
     blocks = np.pad(taps, [(0, 0)] * (taps.ndim - 1) + [(0, missing)]).reshape(*synapse.digits.shape[:3], -1)
+    if blocks[0].size > _WEIGHTS:
+        found = f"a projection from {synapse.source} has {blocks[0].size:,} weights, the kernels count to {_WEIGHTS:,}"
+        raise BackendError(f"device {device.title}", found, "run with --device cpu")
     table = _table(geometry, flat, per_tap, per_tap * depth)
     arrays = (synapse.digits, blocks, table)
     tensors = [torch.from_numpy(np.ascontiguousarray(values)).to(device.name) for values in arrays]
