@@ -27,7 +27,9 @@ def run_file(folder, spec, arrays, step_through, progress, versions):
         for number, layer in enumerate(network.layers):
             parameters = layer.neuron.proc_params
             parameters["clear"], parameters["tape_steps"] = [], steps
-            parameters["tapes"] = {q: (str(folder / f"{sample}.{number}.{q}.npy"), _TYPES.get(q, "int32")) for q in spec["record"]}
+            parameters["tapes"] = {
+                q: (str(folder / f"{sample}.{number}.{q}.npy"), _TYPES.get(q, "int32")) for q in spec["record"]
+            }
         step_through(network, steps, lambda done, before=sample * steps: progress(before + done))
         del feeder
 

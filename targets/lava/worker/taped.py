@@ -42,7 +42,8 @@ class Taped:
     """Goes before a neuron model: keeps u, v and s of each step, and clears all state where it is told to.
 
     ``proc_params["tapes"]`` maps "u", "v" or "s" to (path, type), and where wraps and saturations are wanted too,
-    "counts", whose tape has those two of each step; ``proc_params["tape_steps"]`` is the length of a tape. ``proc_params["clear"]`` lists pairs (interval, phase): before steps t, counted from 1, with
+    "counts", whose tape has those two of each step; ``proc_params["tape_steps"]`` is the length of a tape.
+    ``proc_params["clear"]`` lists pairs (interval, phase): before steps t, counted from 1, with
     ``t % interval == phase % interval`` every state is set to 0, as Lava's LIFReset does by itself for one such pair.
     """
 
