@@ -2,7 +2,8 @@
 
 A model's own dynamics are called and left as they are; the same sums are then formed in 64 bits from the state before
 and the input that the model was given, and what they would have been without a limit is held against it. ``wraps`` and
-``clips`` are the neurons of the last step whose register wrapped, and whose state saturated.
+``clips`` are the neurons of the last step whose register wrapped, and whose state saturated. Before ``count`` is called
+nothing of this is done.
 """
 
 import numpy as np
@@ -26,10 +27,12 @@ class Counted:
 
     #: Input ports whose data a count needs as it was received.
     HEARD = ()
+    counting = False
     wraps = clips = 0
 
-    def listen(self):
-        """Begin to keep what arrives, before the first step."""
+    def count(self):
+        """Begin to count, before the first step."""
+        self.counting = True
         for name in self.HEARD:
             setattr(self, name, Heard(getattr(self, name)))
 
@@ -39,6 +42,8 @@ class CountedLif(Counted):
 
     def subthr_dynamics(self, activation_in):
         """Let u and v go on as the model does, and count."""
+        if not self.counting:
+            return super().subthr_dynamics(activation_in)
         u, v, most = self.u.astype(np.int64), self.v.astype(np.int64), self.max_uv_val
         awake = getattr(self, "frozen", np.zeros(1)) == 0
         super().subthr_dynamics(activation_in)
@@ -51,6 +56,7 @@ class CountedLif(Counted):
         if (np.abs(self.v) == most - 1).any():
             raw = self._kept(v, self.dv + self.dm_offset) + self.u + self.effective_bias
             self.clips = np.count_nonzero((np.abs(raw) >= most) & awake)
+        return None
 
     def _kept(self, state, decay):
         product = state * (self.decay_unity - decay)
@@ -77,16 +83,20 @@ class CountedRegisters(Counted):
 
     def sigma_dynamics(self, a_in_data):
         """Decode as the model does."""
-        self._held(a_in_data + self.sigma.astype(np.int64))
+        if self.counting:
+            self._held(a_in_data + self.sigma.astype(np.int64))
         return super().sigma_dynamics(a_in_data)
 
     def activation_dynamics(self, sigma_data):
         """Activate as the model does."""
-        self._held(sigma_data + self.bias.astype(np.int64))
+        if self.counting:
+            self._held(sigma_data + self.bias.astype(np.int64))
         return super().activation_dynamics(sigma_data)
 
     def delta_dynamics(self, act_data):
         """Encode as the model does."""
+        if not self.counting:
+            return super().delta_dynamics(act_data)
         before, residue, error = (x.astype(np.int64) for x in (self.act, self.residue, self.error))
         if not hasattr(self, "bias"):  # an encoder by itself: what arrives is its activation, scaled
             self._held(self.a_in.last.astype(np.int64) << (self.spike_exp + self.state_exp))
@@ -104,6 +114,8 @@ class CountedResonator(Counted):
     def resonator_dynamics(self, *given):
         """Turn as the model does, and count where either part goes too far."""
         parts = super().resonator_dynamics(*given)
+        if not self.counting:
+            return parts
         low, high = self.neg_voltage_limit, self.pos_voltage_limit
         real, imaginary = ((part < low) | (part > high) for part in parts)
         self.clips = np.count_nonzero(real | imaginary)

@@ -59,7 +59,8 @@ class Taped:
         """Clear if it is time, let the model do the step, then write down its outcome."""
         if self.tapes is None:
             self.s_out = Overheard(self.s_out)
-            self.listen()
+            if "counts" in self.proc_params["tapes"]:
+                self.count()
             self.tapes = self._open_tapes()
         if any(self.time_step % interval == phase % interval for interval, phase in self.proc_params["clear"]):
             self._clear()
