@@ -20,8 +20,8 @@ from neurodeploy.cli.common import (
     print_json,
     semantics_option,
     share_option,
-    target_option,
 )
+from neurodeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +39,7 @@ _BUSY = 0.5
 @click.command("estimate")
 @click.argument("network", type=click.Path(path_type=Path))
 @click.option("--input", "data", required=True, type=click.Path(path_type=Path), help="Input spikes, .npz.")
-@target_option
+@click.option("--target", metavar="CHIP", help="A chip's name, or the path of its .toml; not for a checkpoint.")
 @click.option("--samples", type=click.IntRange(min=1), help="Use only the first so many samples.")
 @click.option("--backend", default="emulator", show_default=True, help="What simulates the network.")
 @click.option("--recording", type=click.Path(path_type=Path), help="Count this recording, of the same input.")
@@ -60,7 +60,7 @@ _BUSY = 0.5
 def command(
     network: Path,
     data: Path,
-    target: str,
+    target: str | None,
     samples: int | None,
     backend: str,
     recording: Path | None,
@@ -79,7 +79,21 @@ def command(
 
     With --recording FILE nothing is simulated: FILE is what simulate -o wrote of the same data, and is read from the
     disk as it is counted.
+
+    Of a checkpoint of 'neurodeploy train' (.safetensors) no chip is asked for: operations, firing rates and the
+    literature's energy are told by layer, stage and branch, as the float network runs.
     """
+    if network.suffix == ".safetensors":
+        from neurodeploy.cli.operations import show_operations
+
+        if target is not None:
+            raise UsageError(
+                f"--target {target}", f"{network} is a float network", "export and quantize it, or leave --target out"
+            )
+        show_operations(network, data, samples, as_json=as_json)
+        return
+    if target is None:
+        raise UsageError("--target", "is missing", "name a chip; 'neurodeploy targets' lists them")
     from neurodeploy.activity import count_activity
     from neurodeploy.conventions import conventions
     from neurodeploy.energy import estimate
