@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from neurodeploy.models.convnet import build_model
 from neurodeploy.models.dataset import dataset_kind
 from neurodeploy.models.losses import loss_of
+from neurodeploy.models.optimizers import moments_of
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.watching import own_parameters, watching
 
@@ -108,7 +109,7 @@ def plan_training(recipe: Recipe, processes: int = 1) -> TrainingPlan:
         layers=rows,
         parameter_bytes=size,
         gradient_bytes=size,
-        optimizer_bytes=2 * size,
+        optimizer_bytes=len(moments_of(settings)) * size,
         average_bytes=size if settings.ema else 0,
         input_bytes=4 * _SAMPLES * cells,
     )
