@@ -2,9 +2,9 @@
 
 Model tensors stand under their names in ``state_dict``, the optimizer's under ``optimizer/<parameter>/<quantity>``,
 averaged parameters under ``ema/<parameter>`` and torch's generator under ``rng/torch``. One metadata entry,
-``neurodeploy``, is JSON: ``format``, ``recipe`` (TOML text), ``seed``, ``epoch`` (epochs done), ``history`` (one object an epoch),
-``versions`` and, within an epoch, ``partial`` (its ``step``, ``loss`` and ``correct`` so far). One entry, because
-safetensors writes several in no fixed order; no time, because equal training must give equal bytes.
+``neurodeploy``, is JSON: ``format``, ``recipe`` (TOML text), ``seed``, ``epoch`` (epochs done), ``history`` (one object
+an epoch), ``versions`` and, within an epoch, ``partial`` (its ``step``, ``loss`` and ``correct`` so far). One entry,
+because safetensors writes several in no fixed order; no time, because equal training must give equal bytes.
 """
 
 from __future__ import annotations

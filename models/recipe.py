@@ -88,6 +88,8 @@ class TrainingSettings:
     optimizer : see :mod:`neurodeploy.models.optimizers`; ``momentum`` and ``nesterov`` are those of ``sgd``,
         ``momentum_decay`` is that of ``nadam``.
     clip_norm : the Euclidean norm of all gradients together that a step takes at most; 0 clips none.
+    fused_norm : compute a batch norm and the lif layer behind it as one in training: less is kept for the backward
+        pass, and on a CPU it takes less time. The results are others by rounding, so runs are not those without it.
     deterministic : let a GPU give equal bytes for equal training, at some cost; a CPU always does.
     """
 
@@ -118,6 +120,7 @@ class TrainingSettings:
     momentum_decay: float = unwritten(bounded(0.0, 1.0, 0.004))
     clip_norm: float = unwritten(bounded(0.0, 1e30, 0.0))
     deterministic: bool = unwritten(field(default=False))
+    fused_norm: bool = unwritten(field(default=False))
 
 
 @dataclass(frozen=True)

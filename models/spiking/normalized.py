@@ -45,12 +45,22 @@ def normalized_sequence(norm: nn.Module, dynamics: Dynamics, x: Tensor) -> Tenso
     Time counts as part of the batch for the norm, whose running statistics are updated as by a call of its own. It is
     one node on a CPU in float32 and float64; elsewhere, and for norms of other kinds, the two run one after the other.
     """
-    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and type(norm) in _NORMS and x.numel():
+    if joins(norm, x):
         assert isinstance(norm, _NORMS)
         return _fused(norm, dynamics, x)
     y = norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
     constants = (torch.tensor(value, dtype=y.dtype) for value in (dynamics.factor, dynamics.threshold))
     return plain.sequence(dynamics, y, torch.zeros_like(y[0]), *constants)[0]
+
+
+def joins(norm: nn.Module, x: Tensor) -> bool:
+    """Return whether ``norm`` and neurons behind it can be one node on the input ``x``."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and type(norm) in _NORMS
+        and bool(x.numel())
+    )
 
 
 def _fused(norm: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, dynamics: Dynamics, x: Tensor) -> Tensor:
