@@ -73,7 +73,7 @@ class Lif(nn.Module):
         """Return the spikes [T, B, ...] (0.0 or 1.0) for input currents ``x`` [T, B, ...], from potential 0.
 
         Currents of half precision, as autocast makes them, are taken as float32, so that the potential loses nothing.
-        With a batch ``norm`` they are what that makes of ``x``; where it can, and no decay is trained, both are one node.
+        With a batch ``norm`` they are what that makes of ``x``; where it can, and no decay is trained, both are one.
         """
         if norm is not None:
             if joins(norm, x) and not parametrize.is_parametrized(self):

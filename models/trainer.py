@@ -50,8 +50,8 @@ class Trainer:
     """Trains ``recipe``'s network on ``data``; draws from and leaves its mark on torch's global generator.
 
     ``history`` holds one :class:`EpochMetrics` for each epoch done, ``step`` counts the optimizer steps of the epoch
-    begun after them. ``after_step`` is called after each step; what it raises leaves a state that training can go on
-    from.
+    begun after them, ``waited`` the seconds that steps have waited for their samples. ``after_step`` is called after
+    each step; what it raises leaves a state that training can go on from.
     """
 
     def __init__(self, recipe: Recipe, data: SpikeDataset, processes: Processes = ALONE) -> None:
@@ -62,7 +62,7 @@ class Trainer:
         if recipe.training.sync_batchnorm and processes.size > 1:
             synchronise(self.model)
         self.history: list[EpochMetrics] = []
-        self.step = 0
+        self.step, self.waited = 0, 0.0
         self.after_step: Callable[[], None] | None = None
         self._loss, self._correct = 0.0, 0
         self._parameters = dict(self.model.named_parameters())
@@ -88,10 +88,11 @@ class Trainer:
         batches = np.array_split(order, range(settings.batch_size, size, settings.batch_size))
         self.model.train()
         rate = learning_rate(settings, epoch * self.steps - 1, self.steps)
-        left = batches[self.step :]
+        left, waited = batches[self.step :], self.waited
         with closing(ahead(self._loaded(batch, epoch) for batch in left)) as loaded:
             for batch, parts in zip(left, loaded, strict=True):
                 rate = learning_rate(settings, (epoch - 1) * self.steps + self.step, self.steps)
+                self.waited = waited + loaded.waited
                 loss, correct = self._take_step(parts, len(batch), epoch, rate)
                 self._loss += loss
                 self._correct += correct

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from tests.benchmarks import waiting
 from tests.benchmarks.training_results import summarise, training_page, verdicts
 
 
@@ -37,6 +38,21 @@ def test_a_missed_goal_is_said():
     speed, memory, *_ = verdicts(report(ours=(2.0, 4.0, 6.0), kept=45.0)["results"])
     assert "NOT MET" in speed.line()
     assert "NOT MET" in memory.line()
+
+
+def test_a_loop_that_waits_says_how_long():
+    overrides = (
+        "test_samples=1600",
+        "calibration_samples=20",
+        "layers=[{kind='flatten'}, {kind='linear', features=10}, {kind='lif'}]",
+    )
+    found = waiting.measure("digits", 1, 3, overrides)
+    assert found["steps"] == 3
+    assert 0 <= found["waited"] < found["seconds"]
+    busy = {**found, "seconds": 2.0, "waited": 0.05, "share": 0.025}
+    assert waiting.verdict(busy).met
+    assert waiting.verdict({**busy, "share": 0.06}).met is False
+    assert "3 steps at 1.50 a second, each of which waited 16.67 ms, 2.50% of" in waiting.section(busy)
 
 
 def test_the_page_names_who_was_left_out():
