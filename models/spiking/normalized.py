@@ -49,7 +49,8 @@ def normalized_sequence(norm: nn.Module, dynamics: Dynamics, x: Tensor) -> Tenso
         assert isinstance(norm, _NORMS)
         return _fused(norm, dynamics, x)
     y = norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-    constants = (torch.tensor(value, dtype=y.dtype) for value in (dynamics.factor, dynamics.threshold))
+    dtype = torch.promote_types(y.dtype, torch.float32)  # half precision is that of storage alone
+    constants = (torch.tensor(value, dtype=dtype) for value in (dynamics.factor, dynamics.threshold))
     return plain.sequence(dynamics, y, torch.zeros_like(y[0]), *constants)[0]
 
 

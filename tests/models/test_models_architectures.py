@@ -14,6 +14,7 @@ from neurodeploy.models.convnet import build_model
 from neurodeploy.models.plan import plan_training
 from neurodeploy.models.recipe import Recipe, load_recipe, parse_recipe
 from neurodeploy.models.residual import SpikingResNet
+from neurodeploy.models.synchronised import SyncBatchNorm, synchronise
 from neurodeploy.models.trainer import Trainer
 from neurodeploy.models.training import train
 
@@ -141,3 +142,22 @@ def test_reading_a_model_loads_no_torch() -> None:
 
 def test_a_packaged_recipe_stays_a_chain_of_layers() -> None:
     assert load_recipe("digits").model is None
+
+
+def test_a_model_trains_in_half_precision_too() -> None:
+    from neurodeploy.models.dataset import load_dataset
+
+    recipe = residual("precision=bf16", "test_samples=1700")
+    metrics = Trainer(recipe, load_dataset(recipe.data)).run_epoch()
+    assert 0 < metrics.loss < 10
+
+
+def test_norms_inside_neurons_are_synchronised_as_others_are() -> None:
+    torch.manual_seed(0)
+    net = SpikingResNet(ResNetSettings(stages=1, blocks=1, channels=4), ModelContext((1, 8, 8), 3, 4)).eval()
+    x, keys = torch.rand(4, 2, 1, 8, 8) * 4, list(net.state_dict())
+    before = net(x)
+    synchronise(net)
+    assert sum(isinstance(module, SyncBatchNorm) for module in net.modules()) == 3
+    assert list(net.state_dict()) == keys
+    torch.testing.assert_close(net(x), before)
