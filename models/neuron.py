@@ -20,6 +20,7 @@ from torch.nn.utils import parametrize
 
 from neurodeploy.models.spiking import reference
 from neurodeploy.models.spiking.dynamics import RESETS, Dynamics, Reset
+from neurodeploy.models.spiking.merged import merged
 from neurodeploy.models.spiking.normalized import joins, normalized_sequence
 from neurodeploy.models.spiking.sequence import sequence
 
@@ -79,7 +80,7 @@ class Lif(nn.Module):
             if joins(norm, x) and not parametrize.is_parametrized(self):
                 now = replace(self._dynamics, factor=self.beta.item(), threshold=self.threshold.item())
                 return normalized_sequence(norm, now, x)
-            x = norm(x.flatten(0, 1)).reshape(x.shape)
+            x = merged(norm, x)
         x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
         return sequence(self._dynamics, x, torch.zeros_like(x[0]), self.beta, self.threshold)[0]
 

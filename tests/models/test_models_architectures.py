@@ -14,6 +14,7 @@ from neurodeploy.models.convnet import build_model
 from neurodeploy.models.plan import plan_training
 from neurodeploy.models.recipe import Recipe, load_recipe, parse_recipe
 from neurodeploy.models.residual import SpikingResNet
+from neurodeploy.models.spiking.streaming import streaming
 from neurodeploy.models.synchronised import SyncBatchNorm, synchronise
 from neurodeploy.models.trainer import Trainer
 from neurodeploy.models.training import train
@@ -95,6 +96,23 @@ def test_a_step_of_the_network_hears_nothing_of_later_ones() -> None:
     whole, early = net(x), net(torch.cat([x[:2], 9 * x[2:]]))
     assert torch.equal(whole[:2], early[:2])
     assert not torch.equal(whole[2:], early[2:])
+
+
+def test_a_network_fed_step_by_step_answers_with_the_same_bits() -> None:
+    torch.manual_seed(0)
+    net = SpikingResNet(ResNetSettings(stages=1, blocks=2, channels=4), ModelContext((1, 8, 8), 3, 4))
+    for parameter in net.parameters():  # coarse weights: sums are exact, in whatever order they are taken
+        parameter.data = torch.round(parameter.data * 16) / 8
+    for norm in (m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        torch.nn.init.constant_(norm.weight, 1.0)
+    x = torch.randint(0, 4, (5, 3, 1, 8, 8)).float()
+    net(x)  # gives the norms statistics
+    net.eval()
+    with torch.no_grad(), streaming(net):
+        steps = torch.cat([net(step[None]) for step in x])
+    with torch.no_grad():
+        assert torch.equal(net(x), steps)
+        assert not torch.equal(net(x[1:2])[0], steps[1])
 
 
 def test_a_model_trains_to_the_same_bytes_and_says_what_export_takes(tmp_path: Path) -> None:
