@@ -22,7 +22,7 @@ def report(ours=(1.0, 2.0, 3.0), kept=30.0):
         entrant("sinabs", [], 0.0, "its process ended"),
     ]
     results = {"W2": summarise(everyone), "alone": summarise(everyone[:2])}
-    head = {"date": "2026-11-21T00:00:00", "processors": 2, "processor": "P", "rounds": 3, "command": "c"}
+    head = {"date": "2026-11-21T00:00:00", "processors": 2, "processor": "P", "load": 2.5, "rounds": 3, "command": "c"}
     return {**head, "results": results}
 
 
@@ -58,4 +58,5 @@ def test_a_loop_that_waits_says_how_long():
 def test_the_page_names_who_was_left_out():
     page = training_page(report())
     assert "sinabs was left out: its process ended." in page
+    assert "load average was 2.5 when it began" in page
     assert "| norse 1.0 | 4000.0 | 3.00 (2.00 to 3.50) | 60.0 | 10 | contiguous |" in page

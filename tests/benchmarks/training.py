@@ -139,7 +139,7 @@ def main(
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
     report = circumstances(rounds, " ".join(["python -m tests.benchmarks.training", *sys.argv[1:]]))
-    report |= {"turn_seconds": LEAST, "malloc": MALLOC}
+    report |= {"turn_seconds": LEAST, "malloc": MALLOC, "load": round(os.getloadavg()[0], 1)}
     chosen = pythons([OURS, PLAIN, *(peers or tuple(LIBRARIES)[2:])])
     report["results"] = {net: measure(net, chosen, rounds) for net in only or NETS}
     report["waiting"] = [] if only else [waiting.measure()]
