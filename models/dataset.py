@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from neurodeploy.errors import UsageError
 from neurodeploy.models import digits
 from neurodeploy.models.data import moving
+from neurodeploy.models.data.layouts import RECORDED, Recorded
+from neurodeploy.models.data.recorded import load_recorded
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import SpikeDataset
 from neurodeploy.models.tables import nearest
@@ -22,12 +24,17 @@ class DatasetKind:
     load: Callable[[DataSettings], SpikeDataset]
 
 
+def _recorded(kind: Recorded) -> Callable[[DataSettings], DatasetKind]:
+    return lambda _: DatasetKind((2, *kind.sensor), kind.classes, load_recorded)
+
+
 #: What is known of a dataset may depend on the settings: which label is asked decides how many classes there are.
 DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     "digits": lambda _: DatasetKind(digits.INPUT_SHAPE, digits.CLASSES, digits.load_digits),
     "moving-digits": lambda settings: DatasetKind(
         moving.INPUT_SHAPE, moving.CLASSES[settings.label], moving.load_moving_digits
     ),
+    **{name: _recorded(kind) for name, kind in RECORDED.items()},
 }
 
 
