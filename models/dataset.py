@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from neurodeploy.errors import UsageError
 from neurodeploy.models import digits
-from neurodeploy.models.data import moving
-from neurodeploy.models.data.layouts import RECORDED, Recorded
-from neurodeploy.models.data.recorded import load_recorded
+from neurodeploy.models.data import moving, recorded
+from neurodeploy.models.data.layouts import RECORDED
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import SpikeDataset
 from neurodeploy.models.tables import nearest
@@ -24,8 +23,8 @@ class DatasetKind:
     load: Callable[[DataSettings], SpikeDataset]
 
 
-def _recorded(kind: Recorded) -> Callable[[DataSettings], DatasetKind]:
-    return lambda _: DatasetKind((2, *kind.sensor), kind.classes, load_recorded)
+def _recorded(settings: DataSettings) -> DatasetKind:
+    return DatasetKind(recorded.input_shape(settings), RECORDED[settings.dataset].classes, recorded.load_recorded)
 
 
 #: What is known of a dataset may depend on the settings: which label is asked decides how many classes there are.
@@ -34,7 +33,7 @@ DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     "moving-digits": lambda settings: DatasetKind(
         moving.INPUT_SHAPE, moving.CLASSES[settings.label], moving.load_moving_digits
     ),
-    **{name: _recorded(kind) for name, kind in RECORDED.items()},
+    **dict.fromkeys(RECORDED, _recorded),
 }
 
 

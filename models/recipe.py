@@ -30,11 +30,7 @@ LARGEST_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which samples a network sees, and how they become spikes.
-
-    ``label`` says what of a moving digit is asked. The others are of recordings: the folder that holds them, whether
-    their events become frames by equal count or equal time, and how many damaged ones may be skipped.
-    """
+    """Which samples a network sees, and how they become spikes; ``label`` says what of a moving digit is asked."""
 
     dataset: str = "digits"
     steps: int = bounded(1, 4096, 16)
@@ -42,9 +38,11 @@ class DataSettings:
     calibration_samples: int = bounded(1, 1_000_000, 256)
     split_seed: int = bounded(0, LARGEST_SEED, 0)
     label: str = one_of(("digit", "direction", "both"), "digit")
-    root: str = ""
-    framing: str = one_of(("count", "time"), "count")
-    damaged_files: int = bounded(0, 1_000_000, 0)
+    folder: str = unwritten(field(default=""))
+    size: int = unwritten(bounded(0, 4096, 0))
+    framing: str = unwritten(one_of(("count", "time"), "count"))
+    damaged_files: int = unwritten(bounded(0, 1_000_000, 0))
+    augment: tuple[str, ...] = unwritten(field(default=()))
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,16 @@
 """Readers of the byte formats of event cameras: 40-bit events, AEDAT 2.0 and AEDAT 3.1.
 
 Each takes a file and gives :class:`Events`, or raises :class:`InputError` where the file ends within an event, holds
-none, or is no such file.
+none, or is of another format.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from neurodeploy.errors import InputError
 from neurodeploy.files import require_file
@@ -23,20 +24,12 @@ _AGAIN = "take it from the archive again"
 # Atis recordings: an event on this row carries no pixel, but says that 2^13 us have passed.
 _OVERFLOW_ROW, _OVERFLOW = 240, 1 << 13
 
+_VERSION = b"#!AER-DAT"
 _END_OF_HEADER = b"#!END-HEADER\r\n"
+
+# Of a packet: type, source, size of an event, place of its time, overflows of time, capacity, number, valid ones.
+_PACKET = struct.Struct("<HHIIIIII")
 _POLARITY, _POLARITY_SIZE = 1, 8
-_PACKET = np.dtype(
-    [
-        ("type", "<u2"),
-        ("source", "<u2"),
-        ("size", "<u4"),
-        ("ts_offset", "<u4"),
-        ("overflow", "<u4"),
-        ("capacity", "<u4"),
-        ("number", "<u4"),
-        ("valid", "<u4"),
-    ]
-)
 
 
 def read_bin(path: Path) -> Events:
@@ -53,7 +46,7 @@ def read_bin(path: Path) -> Events:
     x, y = columns[:, 0], columns[:, 1]
     time = (columns[:, 2] & 127) << 16 | columns[:, 3] << 8 | columns[:, 4]
     overflow = y == _OVERFLOW_ROW
-    time = time + np.cumsum(overflow) * _OVERFLOW
+    time += np.cumsum(overflow) * _OVERFLOW
     return _some(path, Events(time, x, y, columns[:, 2] >> 7).at(~overflow))
 
 
@@ -62,10 +55,10 @@ def read_aedat2(path: Path) -> Events:
 
     Lines that begin with ``#``, then pairs of 32 bits, the highest byte first: an address, with polarity in bit 0, x in
     bits 1 to 7 and y in bits 8 to 14, and a time in microseconds. Addresses above 15 bits are signals of other kinds
-    and are left out.
+    and are left out. (iniVation, "AEDAT 2.0" and "AEDAT 1.0".)
     """
     raw = _read(path)
-    start = _after_header(raw)
+    start = _after_header(path, raw)
     if (len(raw) - start) % 8:
         raise InputError(str(path), f"ends within an event, {(len(raw) - start) % 8} of 8 bytes", _AGAIN)
     pairs = np.frombuffer(raw, ">u4", offset=start).reshape(-1, 2).astype(np.int64)
@@ -78,41 +71,42 @@ def read_aedat3(path: Path) -> Events:
     """Return the polarity events of an AEDAT 3.1 file.
 
     A header of lines up to ``#!END-HEADER``, then packets: 28 bytes of header and ``capacity`` events of ``size``
-    bytes. A polarity event has 32 bits of data (valid, polarity, 15 bits of y, 15 of x, the lowest first) and 32 of
+    bytes. A polarity event has 32 bits of data (valid, polarity, 15 bits of y, 15 of x, the lowest first) and 31 of
     microseconds, to which the packet adds multiples of 2^31. Packets of other types, and events not marked valid, are
-    left out.
+    left out. (iniVation, "AEDAT 3.1".)
     """
     raw = _read(path)
     start = raw.find(_END_OF_HEADER)
-    if start < 0:
+    if not raw.startswith(b"#") or start < 0:
         raise InputError(str(path), "has no '#!END-HEADER' line, as an AEDAT 3.1 file has", _AGAIN)
-    offset, found = start + len(_END_OF_HEADER), [np.zeros((0, 2), np.int64)]
-    while offset < len(raw):
-        packet = _packet(path, raw, offset)
-        offset += _PACKET.itemsize
-        if int(packet["type"]) == _POLARITY:
-            words = np.frombuffer(raw, "<u4", 2 * int(packet["number"]), offset).reshape(-1, 2).astype(np.int64)
-            words[:, 1] |= int(packet["overflow"]) << 31
-            found.append(words)
-        offset += int(packet["capacity"]) * int(packet["size"])
-    data, time = np.concatenate(found).T
+    packets = list(_polarity_packets(path, raw, start + len(_END_OF_HEADER)))
+    words = [np.frombuffer(raw, "<u4", 2 * number, offset) for offset, number, _ in packets]
+    data, time = np.concatenate([np.zeros(0, "<u4"), *words]).reshape(-1, 2).astype(np.int64).T
+    numbers = [number for _, number, _ in packets]
+    time = time + np.repeat(np.array([overflow for _, _, overflow in packets], np.int64) << 31, numbers)
     return _some(path, Events(time, data >> 17, data >> 2 & 0x7FFF, data >> 1 & 1).at(data & 1 == 1))
 
 
-def _packet(path: Path, raw: bytes, offset: int) -> np.void:
-    """Return the header of the packet at ``offset``, once all of the packet is known to be there."""
-    left = len(raw) - offset - _PACKET.itemsize
-    packet: np.void | None = np.frombuffer(raw, _PACKET, 1, offset)[0] if left >= 0 else None
-    if packet is None or int(packet["capacity"]) * int(packet["size"]) > left:
-        raise InputError(str(path), f"ends within the packet that begins at byte {offset}", _AGAIN)
-    odd = int(packet["type"]) == _POLARITY and int(packet["size"]) != _POLARITY_SIZE
-    if odd or int(packet["number"]) > int(packet["capacity"]):
-        raise InputError(str(path), f"has a damaged packet at byte {offset}", _AGAIN)
-    return packet
+def _polarity_packets(path: Path, raw: bytes, offset: int) -> Iterator[tuple[int, int, int]]:
+    """Yield where each packet's events begin, how many there are, and how often their time has overflowed."""
+    while offset < len(raw):
+        begin, offset = offset, offset + _PACKET.size
+        header = _PACKET.unpack_from(raw, begin) if offset <= len(raw) else None
+        if header is None or offset + header[2] * header[5] > len(raw):
+            raise InputError(str(path), f"ends within the packet that begins at byte {begin}", _AGAIN)
+        kind, _, size, _, overflow, capacity, number, _ = header
+        if number > capacity or (kind == _POLARITY and size != _POLARITY_SIZE):
+            raise InputError(str(path), f"has a damaged packet at byte {begin}", _AGAIN)
+        if kind == _POLARITY:
+            yield offset, number, overflow
+        offset += capacity * size
 
 
-def _after_header(raw: bytes) -> int:
-    """Return where the lines that begin with '#' end; what comes then is no text and never begins with one."""
+def _after_header(path: Path, raw: bytes) -> int:
+    """Return where the lines that begin with '#' end; the first byte of a DVS128's address is 0 and never a '#'."""
+    if raw.startswith(_VERSION) and not raw.startswith(_VERSION + b"2"):
+        version = raw[len(_VERSION) : len(_VERSION) + 3].decode("ascii", errors="replace")
+        raise InputError(str(path), f"is AEDAT {version}, not 2.0", _AGAIN)
     offset = 0
     while raw[offset : offset + 1] == b"#":
         end = raw.find(b"\n", offset)
@@ -121,10 +115,10 @@ def _after_header(raw: bytes) -> int:
 
 
 def _read(path: Path) -> bytes:
-    size = require_file(path).stat().st_size
-    if size > LARGEST_FILE:
-        raise InputError(str(path), f"has {size} bytes, more than the {LARGEST_FILE} of any recording", _AGAIN)
     try:
+        size = require_file(path).stat().st_size
+        if size > LARGEST_FILE:
+            raise InputError(str(path), f"has {size} bytes, more than the {LARGEST_FILE} of any recording", _AGAIN)
         return path.read_bytes()
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror})", "check its permissions") from error
@@ -139,7 +133,6 @@ def _some(path: Path, events: Events) -> Events:
 def turned_cifar10(events: Events) -> Events:
     """Return events of CIFAR10-DVS as the picture stands: its camera was turned, and its polarity counts the other way.
 
-    x is 127 less the address's y, y is 127 less its x, the convention of current SpikingJelly.
+    x is 127 less the address's y, y is 127 less its x, the convention of SpikingJelly from 0.0.0.0.5 on.
     """
-    top: npt.NDArray[np.int64] = np.int64(127) - events.x
-    return Events(events.t, 127 - events.y, top, 1 - events.p)
+    return Events(events.t, 127 - events.y, 127 - events.x, 1 - events.p)

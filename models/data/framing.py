@@ -1,4 +1,4 @@
-"""Events become frames, by equal number or by equal time."""
+"""Events become frames, by equal number or by equal time, at the sensor's size or smaller."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from neurodeploy.errors import InputError
 from neurodeploy.models.data.clips import LARGEST_COUNT, Counts, Shape
 
 Ints = npt.NDArray[np.integer[Any]]
+
+#: Up to so many cells an event a table of all cells is filled; beyond, sorting the events is quicker.
+_CELLS_AN_EVENT = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +33,14 @@ class Events:
     def __len__(self) -> int:
         return len(self.t)
 
-    def at(self, which: npt.NDArray[Any]) -> Events:
-        """Return the events that an index array or a mask chooses."""
+    def at(self, which: npt.NDArray[Any] | slice) -> Events:
+        """Return the events that an index array, a mask or a slice chooses."""
         return Events(self.t[which], self.x[which], self.y[which], self.p[which])
 
     def between(self, start: int, end: int) -> Events:
         """Return the events with ``start`` <= t < ``end``, in microseconds."""
-        return self.at((self.t >= start) & (self.t < end))
+        first, last = np.searchsorted(self.t, (start, end))
+        return self.at(slice(int(first), max(int(first), int(last))))
 
 
 def in_order(events: Events) -> Events:
@@ -64,19 +68,31 @@ def by_time(events: Events, steps: int) -> Ints:
 FRAMING: dict[str, Callable[[Events, int], Ints]] = {"count": by_count, "time": by_time}
 
 
-def frames(events: Events, shape: Shape, framing: str) -> Counts:
+def frames(events: Events, sensor: tuple[int, int], shape: Shape, framing: str) -> Counts:
     """Return how many events each cell of ``shape`` [steps, 2, height, width] gets, OFF in channel 0, ON in channel 1.
+
+    Where ``shape`` is smaller than the ``sensor`` (height, width), a cell sums the events of all pixels whose place it
+    covers: pixel x of w goes to column floor(x * width / w), so no event is lost. What passes 255 becomes 255.
 
     Raises :class:`InputError` where an event lies outside the sensor.
     """
     steps, channels, height, width = shape
-    for axis, values, size in (("x", events.x, width), ("y", events.y, height)):
+    for axis, values, size in (("x", events.x, sensor[1]), ("y", events.y, sensor[0])):
         if len(values) and (values.min() < 0 or values.max() >= size):
-            found = f"has an event at {axis} = {values.max() if values.max() >= size else values.min()}"
-            raise InputError(
-                "a recording", f"{found} on a sensor of {width} x {height} pixels", "is it this dataset's?"
-            )
-    step = FRAMING[framing](events, steps).astype(np.int64)
-    cells = ((step * channels + events.p) * height + events.y) * width + events.x
-    found_cells, numbers = np.unique(cells, return_counts=True)
-    return Counts(found_cells.astype(np.int32), np.minimum(numbers, LARGEST_COUNT).astype(np.uint8))
+            worst = values.max() if values.max() >= size else values.min()
+            found = f"has an event at {axis} = {worst} on a sensor of {sensor[1]} x {sensor[0]} pixels"
+            raise InputError("a recording", found, "is it this dataset's?")
+    step = FRAMING[framing](events, steps)
+    rows, columns = events.y * height // sensor[0], events.x * width // sensor[1]
+    return _counted(((step * channels + events.p) * height + rows) * width + columns, steps * channels * height * width)
+
+
+def _counted(cells: Ints, size: int) -> Counts:
+    """Return how often each of ``size`` cells stands in ``cells``."""
+    if size <= _CELLS_AN_EVENT * len(cells):
+        table = np.bincount(cells, minlength=size)
+        found = np.flatnonzero(table)
+        numbers = table[found]
+    else:
+        found, numbers = np.unique(cells, return_counts=True)
+    return Counts(found.astype(np.int32), np.minimum(numbers, LARGEST_COUNT).astype(np.uint8))

@@ -1,7 +1,7 @@
 """Where the recordings of each published event dataset lie on disk, and what their authors say belongs to which side.
 
-A layout is a function from the dataset's folder to its list of clips. It raises :class:`InputError` where the folder is
-not laid out as it should be, with the layout and the address of the download.
+A layout is a function from the dataset's folder to its clips. It raises :class:`InputError` where the folder is not
+laid out as it should be; :mod:`neurodeploy.models.data.recorded` adds the layout and the address of the download.
 """
 
 from __future__ import annotations
@@ -33,14 +33,28 @@ class Clip:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A published dataset: sensor (height, width), classes, where it is had, how it lies on disk, how it is read."""
+    """A published event dataset.
+
+    Attributes
+    ----------
+    sensor : height and width in pixels.
+    classes : their number.
+    address : where it is had.
+    folder : what its archives unpack to, which may be given in place of what holds it.
+    layout : how it lies on disk, for a message.
+    clips : from the folder to its clips, in an order that is the same everywhere.
+    read : from one file to its events.
+    sided : why left and right must not be exchanged; empty where they may.
+    """
 
     sensor: tuple[int, int]
     classes: int
     address: str
+    folder: str
     layout: str
     clips: Callable[[Path], Iterator[Clip]]
     read: Callable[[Path], Events]
+    sided: str = ""
 
 
 def _nmnist(root: Path) -> Iterator[Clip]:
@@ -86,13 +100,14 @@ def _gestures(path: Path, side: int) -> Iterator[Clip]:
             label, start, end = (int(row[key]) for key in ("class", "startTime_usec", "endTime_usec"))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{table}:{number}", "is no row of class,startTime_usec,endTime_usec") from error
-        if not 1 <= label <= 11 or end <= start:
-            raise InputError(f"{table}:{number}", f"class {label} from {start} to {end} us is no gesture of 1 to 11")
+        if not 1 <= label <= 11:
+            raise InputError(f"{table}:{number}", f"class {label} is none of 1 to 11")
         yield Clip(path, label - 1, side, (start, end))
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    """Return the folders in ``root`` by name, without those that archivers and systems leave behind."""
+    return sorted(entry for entry in root.iterdir() if entry.is_dir() and entry.name[0] not in "._")
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
@@ -126,32 +141,44 @@ def _read_cifar10_dvs(path: Path) -> Events:
 #: In the order of their labels.
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
+#: The published event datasets by the name that a recipe's [data] gives them.
 RECORDED: dict[str, Recorded] = {
     "n-mnist": Recorded(
-        (34, 34), 10, "https://www.garrickorchard.com/datasets/n-mnist", "{Train,Test}/{0..9}/*.bin", _nmnist, read_bin
+        sensor=(34, 34),
+        classes=10,
+        address="Train.zip and Test.zip from https://www.garrickorchard.com/datasets/n-mnist",
+        folder="N-MNIST",
+        layout="{Train,Test}/{0,...,9}/*.bin",
+        clips=_nmnist,
+        read=read_bin,
+        sided="a mirrored digit is another sign",
     ),
     "n-caltech101": Recorded(
-        (180, 240),
-        101,
-        "https://www.garrickorchard.com/datasets/n-caltech101",
-        "101 folders, one a class, of image_*.bin",
-        _ncaltech101,
-        read_bin,
+        sensor=(180, 240),
+        classes=101,
+        address="Caltech101.zip from https://www.garrickorchard.com/datasets/n-caltech101",
+        folder="Caltech101",
+        layout="101 folders, one a class, of image_*.bin",
+        clips=_ncaltech101,
+        read=read_bin,
     ),
     "dvs128-gesture": Recorded(
-        (128, 128),
-        11,
-        "https://research.ibm.com/interactive/dvsgesture",
-        "trials_to_train.txt, trials_to_test.txt, user*_*.aedat and user*_*_labels.csv in one folder",
-        _gesture,
-        read_aedat3,
+        sensor=(128, 128),
+        classes=11,
+        address="DvsGesture.tar.gz from https://ibm.ent.box.com/s/3hiq58ww1pbbjrinh367ykfdf60xsfm8",
+        folder="DvsGesture",
+        layout="trials_to_train.txt, trials_to_test.txt, user*_*.aedat and user*_*_labels.csv in one folder",
+        clips=_gesture,
+        read=read_aedat3,
+        sided="its classes tell the left hand from the right",
     ),
     "cifar10-dvs": Recorded(
-        (128, 128),
-        10,
-        "https://figshare.com/articles/dataset/CIFAR10-DVS_New/4724671",
-        "{airplane,automobile,...,truck}/cifar10_*_*.aedat",
-        _cifar10_dvs,
-        _read_cifar10_dvs,
+        sensor=(128, 128),
+        classes=10,
+        address="the ten zip files from https://figshare.com/articles/dataset/CIFAR10-DVS_New/4724671",
+        folder="CIFAR10DVS",
+        layout="{airplane,automobile,...,truck}/cifar10_*_*.aedat",
+        clips=_cifar10_dvs,
+        read=_read_cifar10_dvs,
     ),
 }

@@ -64,6 +64,7 @@ def load_moving_digits(settings: DataSettings) -> SpikeDataset:
         key,
         (settings.steps, *INPUT_SHAPE),
         lambda: simulated(images, digits, settings.steps, settings.split_seed),
+        len(images) * CLIPS_PER_IMAGE,
     )
     clips = clips.relabelled(_labels(clips.labels, settings.label))
     train = clips.select(_clips_of(np.setdiff1d(np.arange(len(digits)), test)))

@@ -2,93 +2,105 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.models.data.cache import LabelledCounts, cached
-from neurodeploy.models.data.clips import Clips
-from neurodeploy.models.data.framing import Events, frames
+from neurodeploy.models.data.clips import Shape
+from neurodeploy.models.data.damage import Damage
+from neurodeploy.models.data.framing import frames
 from neurodeploy.models.data.layouts import RECORDED, TEST, Clip, Recorded
+from neurodeploy.models.data.workers import in_threads
 from neurodeploy.models.recipe import DataSettings
-from neurodeploy.models.spikes import SpikeDataset, stratified_pick
+from neurodeploy.models.spikes import Labels, SpikeDataset, stratified_pick
 
 #: One sample in ten is a test sample where the authors gave no split.
 TEST_SHARE = 10
 
-_NAMED = 3  # damaged files named in a message
 
+def input_shape(settings: DataSettings) -> tuple[int, int, int]:
+    """Return channels, height and width of the frames: the sensor's, or ``settings.size`` where it is not 0.
 
-@dataclass
-class _Damage:
-    """The damaged files met so far, and how many may be skipped."""
-
-    limit: int
-    found: list[InputError] = field(default_factory=list)
-
-    def add(self, error: InputError) -> None:
-        self.found.append(error)
-        if len(self.found) > self.limit:
-            names = "; ".join(f"{each.subject}: {each.problem}" for each in self.found[:_NAMED])
-            advice = f"take them from the archive again, or set data.damaged_files above {self.limit} to skip so many"
-            raise InputError(f"{len(self.found)} damaged recordings", names, advice)
+    Raises :class:`UsageError` where that is larger than the sensor.
+    """
+    height, width = RECORDED[settings.dataset].sensor
+    if settings.size > min(height, width):
+        found = f"is {settings.size}, and the sensor of {settings.dataset} has {width} x {height} pixels"
+        raise UsageError("data.size", found, f"give at most {min(height, width)}, or 0 for the sensor's own")
+    return (2, settings.size, settings.size) if settings.size else (2, height, width)
 
 
 def load_recorded(settings: DataSettings) -> SpikeDataset:
-    """Return the published dataset that ``settings`` name, from the folder ``settings.root``, in frames.
+    """Return the published dataset that ``settings`` name, from ``settings.folder``, in frames.
 
     Frames hold counts of events, OFF and ON apart, over ``settings.steps`` steps cut by ``settings.framing``. The
     split is the authors' where there is one; elsewhere one sample in ten of each class is for testing, drawn from
     ``split_seed``. ``test_samples`` is not used. Files are read once, and again when one of them changes. At most
-    ``damaged_files`` recordings are skipped, with a warning that counts them.
+    ``damaged_files`` files, or parts of them, are skipped, with a warning that counts them.
 
     Raises
     ------
-    UsageError : no folder is named, or too few samples are left for calibration.
-    InputError : the folder is not laid out as the dataset is; more recordings are damaged than may be skipped.
+    UsageError : no folder is named, too few samples are left for calibration, or left and right would be exchanged
+        where the classes tell them apart.
+    InputError : the folder is not laid out as the dataset is; more files are damaged than may be skipped.
     """
     kind = RECORDED[settings.dataset]
+    _check_sides(settings, kind)
     clips = _listed(settings, kind)
-    shape = (settings.steps, 2, *kind.sensor)
-    damage = _Damage(settings.damaged_files)
+    shape = (settings.steps, *input_shape(settings))
+    damage = Damage(settings.damaged_files)
     every = cached(
-        settings.dataset, _key(settings, clips), shape, lambda: _framed(clips, kind, shape, settings, damage)
+        settings.dataset,
+        _key(settings, clips),
+        shape,
+        lambda: _framed(clips, kind, shape, settings.framing, damage),
+        len(clips),
     )
-    if skipped := len(clips) - len(every):
-        text = f"{settings.dataset}: {skipped} of {len(clips)} samples are left out, their files are damaged"
-        warnings.warn(text, RuntimeWarning, stacklevel=2)
-    labels, sides = every.labels % kind.classes, every.labels // kind.classes
+    damage.warn(settings.dataset, len(clips) - len(every), len(clips))
+    sides, labels = np.divmod(every.labels, kind.classes)
     every = every.relabelled(labels)
     official = clips[0].side is not None
-    test = np.flatnonzero(sides == TEST) if official else _drawn(every, settings.split_seed)
+    test = np.flatnonzero(sides == TEST) if official else _drawn(labels, settings.split_seed)
     train = every.select(np.setdiff1d(np.arange(len(every)), test))
     calibration = train.select(stratified_pick(train.labels, settings.calibration_samples, settings.split_seed))
     return SpikeDataset(train, every.select(test), calibration)
 
 
+def _check_sides(settings: DataSettings, kind: Recorded) -> None:
+    if kind.sided and any(entry.partition(":")[0] == "flip" for entry in settings.augment):
+        found = f"exchanges left and right, and in {settings.dataset} {kind.sided}"
+        raise UsageError("data.augment: 'flip'", found, "leave it out")
+
+
 def _listed(settings: DataSettings, kind: Recorded) -> list[Clip]:
     """Return the clips of the dataset's folder, or say what it should look like and where it is had."""
-    wanted = f"expected is {kind.layout}; unpack {kind.address} and name the folder with data.root"
-    if not settings.root:
+    wanted = f"expected is {kind.layout}; unpack {kind.address} and name the folder with data.folder"
+    if not settings.folder:
         raise UsageError(f"dataset {settings.dataset!r}", "comes as files, and no folder is named", wanted)
-    root = Path(settings.root)
+    root = Path(settings.folder)
     if not root.is_dir():
         raise InputError(str(root), f"is no folder with {settings.dataset}", wanted)
+    inner = root / kind.folder
     try:
-        return list(kind.clips(root))
+        clips = list(kind.clips(inner if inner.is_dir() else root))
     except InputError as error:
         raise InputError(error.subject, error.problem, wanted) from error
     except OSError as error:
         raise InputError(str(root), f"cannot be read ({error.strerror})", wanted) from error
+    if not clips:
+        raise InputError(str(root), f"holds no sample of {settings.dataset}", wanted)
+    return clips
 
 
-def _key(settings: DataSettings, clips: list[Clip]) -> dict[str, object]:
+def _key(settings: DataSettings, clips: Sequence[Clip]) -> dict[str, object]:
     """Return all that the frames follow from; sizes and times of files stand for what is in them."""
-    root = Path(settings.root)
+    root = Path(settings.folder)
     files = {clip.path: clip.path.stat() for clip in clips}
     return {
         "dataset": settings.dataset,
@@ -100,25 +112,39 @@ def _key(settings: DataSettings, clips: list[Clip]) -> dict[str, object]:
 
 
 def _framed(
-    clips: list[Clip], kind: Recorded, shape: tuple[int, int, int, int], settings: DataSettings, damage: _Damage
+    clips: Sequence[Clip], kind: Recorded, shape: Shape, framing: str, damage: Damage
 ) -> Iterator[LabelledCounts]:
     """Yield every clip that can be read, labelled ``classes * side + label``; a file is read once for its clips."""
-    held: tuple[Path, Events] | None = None
-    damaged: Path | None = None
+    files = (list(of_file) for _, of_file in groupby(clips, key=lambda clip: clip.path))
+    for made in in_threads(partial(_file_framed, kind=kind, shape=shape, framing=framing), files):
+        for each in made:
+            if isinstance(each, InputError):
+                damage.add(each)
+            else:
+                yield each
+
+
+def _file_framed(
+    clips: Sequence[Clip], kind: Recorded, shape: Shape, framing: str
+) -> list[LabelledCounts | InputError]:
+    """Return the frames of all clips of one file, an error in the place of each that cannot be had."""
+    path = clips[0].path
+    try:
+        events = kind.read(path)
+    except InputError as error:
+        return [error]
+    made: list[LabelledCounts | InputError] = []
     for clip in clips:
-        if clip.path == damaged:
-            continue
+        part = events if clip.window is None else events.between(*clip.window)
         try:
-            if held is None or held[0] != clip.path:
-                held = clip.path, kind.read(clip.path)
-            part = held[1] if clip.window is None else held[1].between(*clip.window)
-            framed = frames(part, shape, settings.framing)
+            if not len(part):
+                raise InputError("a recording", f"holds no event from {clip.window} us", "")
+            label = kind.classes * (clip.side or 0) + clip.label
+            made.append(LabelledCounts(frames(part, kind.sensor, shape, framing), label))
         except InputError as error:
-            damaged = clip.path
-            damage.add(InputError(str(clip.path), error.problem, error.advice))
-            continue
-        yield LabelledCounts(framed, kind.classes * (clip.side or 0) + clip.label)
+            made.append(InputError(str(path), error.problem, error.advice))
+    return made
 
 
-def _drawn(every: Clips, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    return stratified_pick(every.labels, len(every) // TEST_SHARE, seed)
+def _drawn(labels: Labels, seed: int) -> npt.NDArray[np.int64]:
+    return stratified_pick(labels, len(labels) // TEST_SHARE, seed)
