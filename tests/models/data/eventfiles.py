@@ -57,7 +57,13 @@ def packet(
 
 def aedat3_bytes(packets: Iterable[bytes]) -> bytes:
     """Return packets as an AEDAT 3.1 file."""
-    lines = ["!AER-DAT3.1", "Format: RAW", "Source 1: DVS128", "Start-Time: 2016-08-19 14:02:06 (TZ-0700)", "!END-HEADER"]
+    lines = [
+        "!AER-DAT3.1",
+        "Format: RAW",
+        "Source 1: DVS128",
+        "Start-Time: 2016-08-19 14:02:06 (TZ-0700)",
+        "!END-HEADER",
+    ]
     return "".join(f"#{line}\r\n" for line in lines).encode() + b"".join(packets)
 
 
