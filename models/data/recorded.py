@@ -16,7 +16,7 @@ from neurodeploy.models.data.clips import Shape
 from neurodeploy.models.data.damage import Damage
 from neurodeploy.models.data.framing import frames
 from neurodeploy.models.data.layouts import RECORDED, TEST, Clip, Recorded
-from neurodeploy.models.data.workers import in_threads
+from neurodeploy.models.data.workers import mapped
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import Labels, SpikeDataset, stratified_pick
 
@@ -116,7 +116,7 @@ def _framed(
 ) -> Iterator[LabelledCounts]:
     """Yield every clip that can be read, labelled ``classes * side + label``; a file is read once for its clips."""
     files = (list(of_file) for _, of_file in groupby(clips, key=lambda clip: clip.path))
-    for made in in_threads(partial(_file_framed, kind=kind, shape=shape, framing=framing), files):
+    for made in mapped(partial(_file_framed, kind=kind, shape=shape, framing=framing), files):
         for each in made:
             if isinstance(each, InputError):
                 damage.add(each)

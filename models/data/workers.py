@@ -15,7 +15,7 @@ R = TypeVar("R")
 MOST_THREADS = 8
 
 
-def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int = 0) -> Iterator[R]:
+def mapped(function: Callable[[T], R], items: Iterable[T], threads: int = 0) -> Iterator[R]:
     """Yield ``function(item)`` of all ``items`` in their order, computed in ``threads`` threads.
 
     0 threads are one for each core of the machine, up to 8. At most two results a thread wait, so that memory does not
