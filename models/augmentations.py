@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import UsageError
+from neurodeploy.models.data import augmentation
 from neurodeploy.models.spikes import Augment, Samples
 from neurodeploy.models.tables import nearest
 
@@ -52,6 +53,13 @@ def _flip(frames: Frames, draw: Draw, probability: float) -> Frames:
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     "flip": Augmentation(_flip, default=0.5),
+    "roll": Augmentation(augmentation.roll, low=1, high=4096),
+    "translate": Augmentation(augmentation.translate, low=1, high=4096),
+    "rotate": Augmentation(augmentation.rotate, high=180),
+    "scale": Augmentation(augmentation.scale, high=0.9),
+    "cutout": Augmentation(augmentation.cutout, low=1, high=4096),
+    "drop": Augmentation(augmentation.drop, default=0.9),
+    "jitter": Augmentation(augmentation.jitter, low=1, high=4096),
 }
 
 
