@@ -143,7 +143,7 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 
 #: The published event datasets by the name that a recipe's [data] gives them.
 RECORDED: dict[str, Recorded] = {
-    "n-mnist": Recorded(
+    "nmnist": Recorded(
         sensor=(34, 34),
         classes=10,
         address="Train.zip and Test.zip from https://www.garrickorchard.com/datasets/n-mnist",
@@ -153,7 +153,7 @@ RECORDED: dict[str, Recorded] = {
         read=read_bin,
         sided="a mirrored digit is another sign",
     ),
-    "n-caltech101": Recorded(
+    "ncaltech101": Recorded(
         sensor=(180, 240),
         classes=101,
         address="Caltech101.zip from https://www.garrickorchard.com/datasets/n-caltech101",

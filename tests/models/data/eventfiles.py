@@ -67,14 +67,14 @@ def aedat3_bytes(packets: Iterable[bytes]) -> bytes:
     return "".join(f"#{line}\r\n" for line in lines).encode() + b"".join(packets)
 
 
-def n_mnist(root: Path, train: int = 2, test: int = 1) -> Path:
-    """Write ``train`` and ``test`` recordings of each digit; those of one digit lie around one place."""
-    for side, number in (("Train", train), ("Test", test)):
+def n_mnist(root: Path, train: int = 2, test: int = 1, number: int = 40) -> Path:
+    """Write ``train`` and ``test`` recordings of ``number`` events of each digit; those of one digit are equal."""
+    for side, files in (("Train", train), ("Test", test)):
         for label in range(10):
             folder = root / side / str(label)
             folder.mkdir(parents=True)
-            for index in range(number):
-                (folder / f"{index + 1:05d}.bin").write_bytes(bin_bytes(blob(label, 34, 34)))
+            for index in range(files):
+                (folder / f"{index + 1:05d}.bin").write_bytes(bin_bytes(blob(label, 34, 34, number)))
     return root
 
 

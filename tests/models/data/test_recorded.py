@@ -20,9 +20,9 @@ from tests.models.data import eventfiles
 from tests.models.data.eventfiles import Event, aedat2_bytes, bin_bytes, blob
 
 WRITE: dict[str, Callable[[Path], Path]] = {
-    "n-mnist": eventfiles.n_mnist,
+    "nmnist": eventfiles.n_mnist,
     "cifar10-dvs": eventfiles.cifar10_dvs,
-    "n-caltech101": lambda root: eventfiles.n_caltech101(root, number=2),
+    "ncaltech101": lambda root: eventfiles.n_caltech101(root, number=2),
     "dvs128-gesture": lambda root: eventfiles.gestures(root, train=["user01_led", "user02_lab"], test=["user24_led"]),
 }
 
@@ -61,7 +61,7 @@ def cells(clips: Clips, index: int) -> set[tuple[int, int]]:
 
 
 def test_n_mnist_is_split_as_its_folders_are(home: Path) -> None:
-    some = settings("n-mnist", eventfiles.n_mnist(home / "N-MNIST"))
+    some = settings("nmnist", eventfiles.n_mnist(home / "N-MNIST"))
     train, test = parts(load(some))
     assert train.labels.tolist() == [label for label in range(10) for _ in range(2)]
     assert test.labels.tolist() == list(range(10))
@@ -86,7 +86,7 @@ def test_cifar10_dvs_gives_one_recording_in_ten_of_each_class_to_the_test(home: 
 def test_n_caltech101_leaves_out_the_second_folder_of_faces(home: Path) -> None:
     root = eventfiles.n_caltech101(home / "Caltech101", number=2)
     eventfiles.n_caltech101(root, classes=["Faces"])
-    some = settings("n-caltech101", root)
+    some = settings("ncaltech101", root)
     train, test = parts(load(some))
     assert len(train) + len(test) == 202
     assert len(test) == 20
@@ -128,10 +128,10 @@ def test_the_folder_that_holds_the_unpacked_one_is_as_good(home: Path) -> None:
 def test_files_are_read_once_until_one_changes(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = eventfiles.n_mnist(home / "data")
     read: list[Path] = []
-    plain = layouts.RECORDED["n-mnist"]
+    plain = layouts.RECORDED["nmnist"]
     noted = replace(plain, read=lambda path: read.append(path) or plain.read(path))  # type: ignore[func-returns-value]
-    monkeypatch.setitem(recorded.RECORDED, "n-mnist", noted)
-    some = settings("n-mnist", root)
+    monkeypatch.setitem(recorded.RECORDED, "nmnist", noted)
+    some = settings("nmnist", root)
     for _ in range(2):
         load(some)
         assert len(read) == 30
@@ -173,17 +173,17 @@ def damaged(home: Path, number: int) -> Path:
 def test_damaged_files_are_refused_by_name(home: Path) -> None:
     root = damaged(home, 5)
     with pytest.raises(InputError) as error:
-        load(settings("n-mnist", root))
+        load(settings("nmnist", root))
     expected = f"1 damaged file: {root}/Train/0/00001.bin: has 199 bytes, no multiple of the 5 of an event; take it"
     assert str(error.value).startswith(expected)
     assert "set data.damaged_files to 1 or more" in str(error.value)
     with pytest.raises(InputError, match=r"5 damaged files: .*0/0.*1/0.*2/0.*and 2 more"):
-        load(settings("n-mnist", root, damaged_files=4))
+        load(settings("nmnist", root, damaged_files=4))
     assert not list((home / "cache").iterdir())
 
 
 def test_as_many_damaged_files_as_are_allowed_are_left_out_and_counted(home: Path) -> None:
-    some = settings("n-mnist", damaged(home, 5), damaged_files=5)
+    some = settings("nmnist", damaged(home, 5), damaged_files=5)
     with pytest.warns(RuntimeWarning, match=r"5 of 30 samples are left out, their files are damaged \(.*0/00001\.bin"):
         data = load(some)
     assert np.bincount(data.train.labels).tolist() == [1] * 5 + [2] * 5
@@ -205,12 +205,12 @@ def test_an_event_off_the_sensor_names_its_file(home: Path) -> None:
     root = eventfiles.n_mnist(home / "data")
     (root / "Test" / "9" / "00001.bin").write_bytes(bin_bytes([Event(1, 34, 0, 1)]))
     with pytest.raises(InputError, match=r"Test/9/00001\.bin: has an event at x = 34 on a sensor of 34 x 34"):
-        load(settings("n-mnist", root))
+        load(settings("nmnist", root))
 
 
 LAYOUTS = {
-    "n-mnist": ("Test/4", r"\{Train,Test\}/\{0,...,9\}/\*\.bin", "garrickorchard.com/datasets/n-mnist"),
-    "n-caltech101": ("object_003", "101 folders, one a class", "garrickorchard.com/datasets/n-caltech101"),
+    "nmnist": ("Test/4", r"\{Train,Test\}/\{0,...,9\}/\*\.bin", "garrickorchard.com/datasets/n-mnist"),
+    "ncaltech101": ("object_003", "101 folders, one a class", "garrickorchard.com/datasets/n-caltech101"),
     "cifar10-dvs": ("deer", r"\{airplane,.*truck\}/cifar10_", "figshare.com/.*4724671"),
     "dvs128-gesture": ("trials_to_test.txt", r"trials_to_train\.txt, .*_labels\.csv", "ibm.ent.box.com"),
 }
@@ -224,7 +224,7 @@ def test_a_folder_that_lacks_a_part_is_told_the_layout_and_the_address(home: Pat
         shutil.rmtree(root / lost)
     else:
         (root / lost).unlink()
-    found = "holds 100 folders" if dataset == "n-caltech101" else f"{lost}: is missing"
+    found = "holds 100 folders" if dataset == "ncaltech101" else f"{lost}: is missing"
     with pytest.raises(InputError, match=f"{found}.*; expected is {layout}.*; unpack .*{address}.* data.folder"):
         load(settings(dataset, root))
     with pytest.raises(InputError, match=f"nowhere: is no folder with {dataset}; expected is {layout}"):
@@ -260,13 +260,13 @@ def test_a_damaged_table_of_gestures_is_named(home: Path, file: str, text: str, 
 
 def test_a_size_beyond_the_sensor_is_refused() -> None:
     with pytest.raises(
-        UsageError, match="is 181, and the sensor of n-caltech101 has 240 x 180 pixels; give at most 180"
+        UsageError, match="is 181, and the sensor of ncaltech101 has 240 x 180 pixels; give at most 180"
     ):
-        dataset_kind(settings("n-caltech101", "", size=181))
+        dataset_kind(settings("ncaltech101", "", size=181))
 
 
 def test_left_and_right_are_not_exchanged_where_classes_tell_them_apart(home: Path) -> None:
-    for dataset in ("dvs128-gesture", "n-mnist"):
+    for dataset in ("dvs128-gesture", "nmnist"):
         with pytest.raises(UsageError, match="exchanges left and right"):
             load(settings(dataset, home, augment=("roll:5", "flip:0.3")))
 
