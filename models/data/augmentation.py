@@ -90,8 +90,7 @@ def jitter(frames: Frames, draw: Draw, most: float) -> Frames:
     size = frames[0].size
     step, place = np.divmod(cells, size)
     moved = np.clip(step + draw.integers(-int(most), int(most) + 1, len(cells)), 0, len(frames) - 1)
-    counts = np.zeros(frames.size, np.int64)
-    np.add.at(counts, moved * size + place, frames.ravel()[cells])
+    counts = np.bincount(moved * size + place, frames.ravel()[cells], frames.size)  # whole numbers in float64
     return np.minimum(counts, LARGEST_COUNT).astype(np.uint8).reshape(frames.shape)
 
 
