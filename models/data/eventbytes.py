@@ -30,6 +30,7 @@ _END_OF_HEADER = b"#!END-HEADER\r\n"
 # Of a packet: type, source, size of an event, place of its time, overflows of time, capacity, number, valid ones.
 _PACKET = struct.Struct("<HHIIIIII")
 _POLARITY, _POLARITY_SIZE = 1, 8
+_MOST_OVERFLOWS = 1 << 15  # of 2^31 us: two years
 
 
 def read_bin(path: Path) -> Events:
@@ -95,7 +96,8 @@ def _polarity_packets(path: Path, raw: bytes, offset: int) -> Iterator[tuple[int
         if header is None or offset + header[2] * header[5] > len(raw):
             raise InputError(str(path), f"ends within the packet that begins at byte {begin}", _AGAIN)
         kind, _, size, _, overflow, capacity, number, _ = header
-        if number > capacity or (kind == _POLARITY and size != _POLARITY_SIZE):
+        odd = kind == _POLARITY and (size != _POLARITY_SIZE or overflow > _MOST_OVERFLOWS)
+        if odd or number > capacity:
             raise InputError(str(path), f"has a damaged packet at byte {begin}", _AGAIN)
         if kind == _POLARITY:
             yield offset, number, overflow

@@ -20,6 +20,9 @@ TRAIN, TEST = 0, 1
 #: The longest list or table of labels that is read; the real ones have some thousand bytes.
 _LARGEST_TEXT = 1 << 20
 
+#: No event comes later, in us.
+_LATEST = 1 << 48
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -95,13 +98,18 @@ def _gesture(root: Path) -> Iterator[Clip]:
 def _gestures(path: Path, side: int) -> Iterator[Clip]:
     """Yield the gestures of one trial; times of neighbours may overlap, and each gets all that lies in its own."""
     table = path.with_name(f"{path.stem}_labels.csv")
-    for number, row in enumerate(csv.DictReader(_text(table).splitlines()), 2):
+    try:
+        rows = list(csv.DictReader(_text(table).splitlines()))
+    except csv.Error as error:
+        raise InputError(str(table), f"is no table ({error})") from error
+    for number, row in enumerate(rows, 2):
         try:
             label, start, end = (int(row[key]) for key in ("class", "startTime_usec", "endTime_usec"))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{table}:{number}", "is no row of class,startTime_usec,endTime_usec") from error
-        if not 1 <= label <= 11:
-            raise InputError(f"{table}:{number}", f"class {label} is none of 1 to 11")
+        if not 1 <= label <= 11 or not 0 <= start <= _LATEST or not 0 <= end <= _LATEST:
+            found = f"class {label} from {start} to {end} us is none of 1 to 11 in a recording"
+            raise InputError(f"{table}:{number}", found)
         yield Clip(path, label - 1, side, (start, end))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from neurodeploy.errors import InputError
 from neurodeploy.models.data.eventbytes import read_aedat2, read_aedat3, read_bin, turned_cifar10
-from neurodeploy.models.data.framing import Events
+from neurodeploy.models.data.framing import Events, by_time
 from tests.models.data.eventfiles import Event, aedat2_bytes, aedat3_bytes, bin_bytes, blob, packet
 
 
@@ -103,6 +103,31 @@ def test_a_damaged_file_is_named_with_what_is_wrong(
     with pytest.raises(InputError, match=f"recording: {message}") as error:
         read(written(tmp_path, data))
     assert "from the archive again" in str(error.value)
+
+
+FORMATS = [(read_bin, bin_bytes(EVENTS)), (read_aedat2, aedat2_bytes(EVENTS)), (read_aedat3, AEDAT3)]
+
+
+@pytest.mark.parametrize(("read", "data"), FORMATS)
+def test_whatever_the_bytes_there_are_events_or_an_error_that_names_the_file(
+    tmp_path: Path, read: Callable[[Path], Events], data: bytes
+) -> None:
+    random = np.random.RandomState(0)
+    kept, refused = 0, []
+    for number in range(150):
+        spoilt = bytearray(data[: random.randint(len(data)) + 1] if number % 2 else data)
+        for place in random.randint(len(spoilt), size=3):
+            spoilt[place] = random.randint(256)
+        try:
+            events = read(written(tmp_path, bytes(spoilt)))
+        except InputError as error:
+            refused.append(error.subject)
+            continue
+        kept += 1
+        assert (np.diff(events.t) >= 0).all()
+        assert set(by_time(events, 16).tolist()) <= set(range(16))
+    assert kept > 0
+    assert set(refused) == {str(tmp_path / "recording")}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -240,8 +240,14 @@ def test_a_folder_that_lacks_a_part_is_told_the_layout_and_the_address(home: Pat
         (
             "user01_led_labels.csv",
             "class,startTime_usec,endTime_usec\n12,2,3\n",
-            r"labels\.csv:2: class 12 is none of 1",
+            r"labels\.csv:2: class 12 from 2",
         ),
+        (
+            "user01_led_labels.csv",
+            f"class,startTime_usec,endTime_usec\n1,2,{10**30}\n",
+            r"labels\.csv:2: class 1 from 2 ",
+        ),
+        ("user01_led_labels.csv", "x" * 200_000, r"labels\.csv: is no table \(field larger than"),
         ("trials_to_test.txt", "../other.aedat\n", "names '../other.aedat', which is no file of this folder"),
         (
             "trials_to_test.txt",
