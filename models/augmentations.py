@@ -92,6 +92,12 @@ def _read(entry: str, subject: str) -> tuple[str, float]:
     return name, number
 
 
+def refuse(entries: Sequence[str], name: str, dataset: str, why: str) -> None:
+    """Raise :class:`UsageError` where ``entries`` ask for ``name``, which would make samples of ``dataset`` wrong."""
+    if any(entry.partition(":")[0] == name for entry in entries):
+        raise UsageError(f"data.augment: {name!r}", f"is not for {dataset}: {why}", "leave it out")
+
+
 def augment_of(entries: Sequence[str], classes: int) -> Augment | None:
     """Return what does all of ``entries``, in their order, to samples of so many classes; None for no entries.
 

@@ -48,6 +48,7 @@ class Clips:
     starts, ends : int64 [clips], the part of the store that is each clip's.
     cells, counts : int32 and uint8 [entries], the store, usually mapped from a file; see :class:`Counts`.
     labels : int64 [clips].
+    saved : int64, the clips that :meth:`save` writes; all where None.
     """
 
     shape: Shape
@@ -56,6 +57,7 @@ class Clips:
     cells: npt.NDArray[np.int32]
     counts: npt.NDArray[np.uint8]
     labels: Labels
+    saved: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -104,6 +106,8 @@ class Clips:
 
     def save(self, path: Path) -> None:
         """Write an event file with lists of events and ``labels``; equal clips give equal bytes."""
+        if self.saved is not None:
+            return self.select(self.saved).save(path)
         cells, payload, sample = self._columns()
         size = int(np.prod(self.shape[1:]))
         columns: dict[str, npt.NDArray[Any]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import InputError, UsageError
+from neurodeploy.models.augmentations import refuse
 from neurodeploy.models.data.cache import LabelledCounts, cached
 from neurodeploy.models.data.clips import Shape
 from neurodeploy.models.data.damage import Damage
@@ -41,17 +43,19 @@ def load_recorded(settings: DataSettings) -> SpikeDataset:
 
     Frames hold counts of events, OFF and ON apart, over ``settings.steps`` steps cut by ``settings.framing``. The
     split is the authors' where there is one; elsewhere one sample in ten of each class is for testing, drawn from
-    ``split_seed``. ``test_samples`` is not used. Files are read once, and again when one of them changes. At most
-    ``damaged_files`` files, or parts of them, are skipped, with a warning that counts them.
+    ``split_seed``. All test samples are tested; ``test_samples`` says how many of them are written, each class in its
+    share. Files are read once, and again when one of them changes. At most ``damaged_files`` files, or parts of them,
+    are skipped, with a warning that counts them.
 
     Raises
     ------
     UsageError : no folder is named, too few samples are left for calibration, or left and right would be exchanged
-        where the classes tell them apart.
+        where they must not be.
     InputError : the folder is not laid out as the dataset is; more files are damaged than may be skipped.
     """
     kind = RECORDED[settings.dataset]
-    _check_sides(settings, kind)
+    if kind.sided:
+        refuse(settings.augment, "flip", settings.dataset, kind.sided)
     clips = _listed(settings, kind)
     shape = (settings.steps, *input_shape(settings))
     damage = Damage(settings.damaged_files)
@@ -66,16 +70,12 @@ def load_recorded(settings: DataSettings) -> SpikeDataset:
     sides, labels = np.divmod(every.labels, kind.classes)
     every = every.relabelled(labels)
     official = clips[0].side is not None
-    test = np.flatnonzero(sides == TEST) if official else _drawn(labels, settings.split_seed)
-    train = every.select(np.setdiff1d(np.arange(len(every)), test))
+    tested = np.flatnonzero(sides == TEST) if official else _drawn(labels, settings.split_seed)
+    train = every.select(np.setdiff1d(np.arange(len(every)), tested))
+    test = every.select(tested)
+    written = stratified_pick(test.labels, min(settings.test_samples, len(test)), settings.split_seed)
     calibration = train.select(stratified_pick(train.labels, settings.calibration_samples, settings.split_seed))
-    return SpikeDataset(train, every.select(test), calibration)
-
-
-def _check_sides(settings: DataSettings, kind: Recorded) -> None:
-    if kind.sided and any(entry.partition(":")[0] == "flip" for entry in settings.augment):
-        found = f"exchanges left and right, and in {settings.dataset} {kind.sided}"
-        raise UsageError("data.augment: 'flip'", found, "leave it out")
+    return SpikeDataset(train, replace(test, saved=written), calibration)
 
 
 def _listed(settings: DataSettings, kind: Recorded) -> list[Clip]:

@@ -16,6 +16,7 @@ from neurodeploy.models.data.making import telling
 from neurodeploy.models.dataset import dataset_kind
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import SpikeDataset
+from neurodeploy.npz import read_events
 from tests.models.data import eventfiles
 from tests.models.data.eventfiles import Event, aedat2_bytes, bin_bytes, blob
 
@@ -271,10 +272,29 @@ def test_a_size_beyond_the_sensor_is_refused() -> None:
         dataset_kind(settings("ncaltech101", "", size=181))
 
 
-def test_left_and_right_are_not_exchanged_where_classes_tell_them_apart(home: Path) -> None:
-    for dataset in ("dvs128-gesture", "nmnist"):
-        with pytest.raises(UsageError, match="exchanges left and right"):
-            load(settings(dataset, home, augment=("roll:5", "flip:0.3")))
+@pytest.mark.parametrize(
+    ("dataset", "name", "why"),
+    [
+        ("dvs128-gesture", "flip", "its classes tell the left hand from the right"),
+        ("nmnist", "flip", "a mirrored digit is another sign"),
+        ("moving-digits", "flip", "digits and directions would no longer be what labels say"),
+        ("moving-digits", "rotate", "digits and directions would no longer be what labels say"),
+    ],
+)
+def test_what_would_make_labels_wrong_is_refused(home: Path, dataset: str, name: str, why: str) -> None:
+    with pytest.raises(UsageError, match=f"data.augment: '{name}': is not for {dataset}: {why}; leave it out"):
+        load(settings(dataset, home, augment=("roll:5", f"{name}:0.3")))
+
+
+def test_the_whole_test_side_is_tested_and_as_much_of_it_written_as_is_asked(home: Path) -> None:
+    some = settings("nmnist", eventfiles.n_mnist(home / "data", test=3), test_samples=20)
+    test = parts(load(some))[1]
+    assert len(test) == 30
+    test.save(home / "test.npz")
+    written = read_events(home / "test.npz")
+    assert written.labels is not None
+    assert np.bincount(written.labels).tolist() == [2] * 10
+    assert written.spikes[""].shape == (20, 4)
 
 
 def test_an_aedat2_file_of_another_camera_is_refused_by_name(home: Path) -> None:
