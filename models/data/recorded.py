@@ -83,7 +83,7 @@ def _listed(settings: DataSettings, kind: Recorded) -> list[Clip]:
     wanted = f"expected is {kind.layout}; unpack {kind.address} and name the folder with data.folder"
     if not settings.folder:
         raise UsageError(f"dataset {settings.dataset!r}", "comes as files, and no folder is named", wanted)
-    root = Path(settings.folder)
+    root = Path(settings.folder).expanduser()
     if not root.is_dir():
         raise InputError(str(root), f"is no folder with {settings.dataset}", wanted)
     inner = root / kind.folder
@@ -100,7 +100,7 @@ def _listed(settings: DataSettings, kind: Recorded) -> list[Clip]:
 
 def _key(settings: DataSettings, clips: Sequence[Clip]) -> dict[str, object]:
     """Return all that the frames follow from; sizes and times of files stand for what is in them."""
-    root = Path(settings.folder)
+    root = Path(settings.folder).expanduser()
     files = {clip.path: clip.path.stat() for clip in clips}
     return {
         "dataset": settings.dataset,

@@ -121,9 +121,11 @@ def test_a_smaller_size_sums_and_the_other_framing_cuts_by_time(home: Path, data
     assert not np.array_equal(by_time, by_step)
 
 
-def test_the_folder_that_holds_the_unpacked_one_is_as_good(home: Path) -> None:
+def test_the_folder_that_holds_the_unpacked_one_is_as_good(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     eventfiles.gestures(home / "DvsGesture")
     assert len(load(settings("dvs128-gesture", home)).test) == 12
+    monkeypatch.setenv("HOME", str(home))
+    assert len(load(settings("dvs128-gesture", "~/DvsGesture")).test) == 12
 
 
 def test_files_are_read_once_until_one_changes(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
