@@ -135,6 +135,6 @@ def _some(path: Path, events: Events) -> Events:
 def turned_cifar10(events: Events) -> Events:
     """Return events of CIFAR10-DVS as the picture stands: its camera was turned, and its polarity counts the other way.
 
-    x is 127 less the address's y, y is 127 less its x, the convention of SpikingJelly from 0.0.0.0.5 on.
+    x is 127 less the address's y, y is 127 less its x, the convention of SpikingJelly's reader.
     """
     return Events(events.t, 127 - events.y, 127 - events.x, 1 - events.p)

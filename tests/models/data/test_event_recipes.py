@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from neurodeploy.cli import program
 from neurodeploy.models.convnet import build_model
@@ -33,17 +33,15 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def call(*arguments: str) -> str:
+def call(*arguments: str) -> Result:
     result = CliRunner().invoke(program, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.stderr
-    return result.stdout
+    return result
 
 
-def train(recipe: str, folder: Path, output: str, *more: str) -> dict[str, object]:
+def train(recipe: str, folder: Path, output: str, *more: str) -> Result:
     sets = [word for each in (f"data.folder={str(folder)!r}", *SMALL, *more) for word in ("--set", each)]
-    document = json.loads(call("train", recipe, "--json", "-o", output, *sets))
-    assert isinstance(document, dict)
-    return document
+    return call("train", recipe, "--json", "-o", output, *sets)
 
 
 @pytest.mark.parametrize("recipe", list(RECORDED))
@@ -51,7 +49,9 @@ def test_the_recipe_of_every_dataset_trains_on_it(tmp_path: Path, recipe: str) -
     asked = load_recipe(recipe)
     assert asked.data.dataset == recipe
     build_model(asked)  # at its full width
-    document = train(recipe, WRITE[recipe](tmp_path / "files"), "run")
+    result = train(recipe, WRITE[recipe](tmp_path / "files"), "run")
+    assert f"{recipe}: sample" in result.stderr  # how far the making of its frames is
+    document = json.loads(result.stdout)
     test = read_events(Path("run/test.npz"))
     record = json.loads(Path("run/run.json").read_text())["data"]
     assert (document["epochs"], record["dataset"]) == (1, recipe)
@@ -73,7 +73,7 @@ def test_from_an_archive_of_events_to_a_chips_integers(tmp_path: Path) -> None:
     call("export", "run/model.safetensors", "-o", "net.nir")
     calibration = "run/calibration.npz"
     call("quantize", "net.nir", "--target", "loihi2", "--calibrate", calibration, "-o", "chip.nir")
-    told = call("simulate", "chip.nir", "--input", "run/test.npz", "--compare", "golden")
+    told = call("simulate", "chip.nir", "--input", "run/test.npz", "--compare", "golden").stdout
     assert "equal over" in told
     accuracy = re.search(r"accuracy: ([\d.]+)%", told)
     assert accuracy is not None
