@@ -31,11 +31,13 @@ from neurodeploy.graph import Graph, Neuron
 from neurodeploy.membrane import FloatPopulation, fold
 from neurodeploy.mixed_precision import mixed
 from neurodeploy.passes.lower import lower
+from neurodeploy.passes.split_signs import split_signs
 from neurodeploy.passes.two_axes import two_axes
 from neurodeploy.realization import Realization, realize, with_headroom
 from neurodeploy.registers import reaches
 from neurodeploy.simulation import simulate
 from neurodeploy.targets.chip import Chip
+from neurodeploy.widths import needs_split_signs
 from neurodeploy.wiring import synapses
 
 Calibration = Spikes | Mapping[str, Spikes]
@@ -119,6 +121,8 @@ def _quantization(
     graph: Graph, chip: Chip, calibration: Calibration | None, choices: Choices, labels: npt.NDArray[Any] | None
 ) -> Quantization:
     lowered = two_axes(lower(graph))
+    if needs_split_signs(chip, choices.bits(chip)):
+        lowered = split_signs(lowered)
     paths = synapses(lowered)
     require_expressible(lowered, chip)
     populations = [fold(lowered, name, paths) for name in lowered.order() if name in set(lowered.of_type(Neuron))]
