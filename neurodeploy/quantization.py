@@ -36,6 +36,7 @@ from neurodeploy.passes.two_axes import two_axes
 from neurodeploy.realization import Realization, realize, with_headroom
 from neurodeploy.registers import reaches
 from neurodeploy.simulation import simulate
+from neurodeploy.state_width import with_state_bits
 from neurodeploy.targets.chip import Chip
 from neurodeploy.widths import needs_split_signs
 from neurodeploy.wiring import synapses
@@ -132,7 +133,8 @@ def _quantization(
     if calibration is None:
         if choices.measured:
             raise UsageError("choices", "ask for what calibration samples decide", "give --calibrate data.npz")
-        return Quantization(assemble(lowered, chip, first), _values(first), {}, tuple(first))
+        network = with_state_bits(assemble(lowered, chip, first), chip.formats.state_bits)
+        return Quantization(network, _values(first), {}, tuple(first))
     evidence = observe(lowered, populations, calibration, labels)
     bench = Bench(lowered, assemble(lowered, chip, first), chip, evidence)
     chosen, candidates = _chosen(first, bench, choices, lambda made: _loss(assemble(lowered, chip, made), evidence))
@@ -143,6 +145,7 @@ def _quantization(
             require_weights(r.population.name, r.population.weights, r.weights)
         require_alive(peaks, rates)
     network = replace(network, provenance=_with_peaks(network.provenance, peaks, rates))
+    network = with_state_bits(network, chip.formats.state_bits)
     return Quantization(network, _values(made), peaks, tuple(made), candidates, bench)
 
 

@@ -89,9 +89,10 @@ def sections(document: Document) -> list[Section]:
         ),
         Section(
             "Registers",
-            "Peaks over all calibration samples, as a share of the chip's range.",
+            "Peaks over all calibration samples, as a share of what the chip's bits hold.",
             (
                 "population",
+                "bits",
                 "peak |u|",
                 "of range",
                 "peak |v|",
@@ -148,7 +149,7 @@ def _population(row: Document) -> tuple[str, ...]:
 
 def _registers(row: Document) -> tuple[str, ...]:
     r = row["registers"]
-    figures = (count(r["u"]), percent(r["u_range"]), count(r["v"]), percent(r["v_range"]))
+    figures = (str(r["state_bits"]), count(r["u"]), percent(r["u_range"]), count(r["v"]), percent(r["v_range"]))
     return (row["name"], *figures, count(r["wraps"]), count(r["clips"]), significant(r["rate"]), _rate(row))
 
 
