@@ -18,12 +18,13 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Section:
-    """A table with a title and a sentence on how it is to be read."""
+    """A table with a title and a sentence on how it is to be read; the columns ``texts`` hold words, not figures."""
 
     title: str
     text: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    texts: tuple[str, ...] = ()
 
 
 def render_quantization(document: Document, source: str, path: Path) -> str:
@@ -86,6 +87,7 @@ def sections(document: Document) -> list[Section]:
                 "cost",
             ),
             tuple(_population(row) for row in populations),
+            ("plan",),
         ),
         Section(
             "Registers",
@@ -108,14 +110,16 @@ def sections(document: Document) -> list[Section]:
             "Parameters",
             "The scale is the integers to a float of 1, the smallest where channels differ; the error is relative to "
             "the root mean square of the float values.",
-            ("parameter", "float", "integer", "scale", "largest error", "relative error", "time constant"),
+            ("population", "parameter", "float", "integer", "scale", "largest error", "relative error", "time constant"),
             tuple(_parameter(row, entry) for row in populations for entry in row["parameters"]),
+            ("parameter",),
         ),
         Section(
             "Plans tried",
-            "Each population alone on the float network's spikes; the network's answers decide among them.",
-            ("population", "bits", "clipping", "rounding", "scales", "distance"),
-            tuple(_candidate(row["name"], entry) for row in populations for entry in row["candidates"]),
+            "Each population alone on the float network's spikes; the network's answers decide which is taken.",
+            ("population", "bits", "clipping", "rounding", "scales", "distance", "taken"),
+            tuple(_candidate(row, entry) for row in populations for entry in row["candidates"]),
+            ("clipping", "rounding", "taken"),
         ),
     ]
 
@@ -127,7 +131,8 @@ def _interval(entry: Document) -> str:
 def _plan(plan: Document) -> str:
     halved = f", halved {plan['headroom']} times" if plan["headroom"] else ""
     scales = f", {plan['groups']} scales" if plan["groups"] > 1 else ""
-    return f"{plan['rounding']}, clipped by {plan['clipping']}{scales}{halved}"
+    clipped = "not clipped" if plan["clipping"] == "none" else f"clipped by {plan['clipping']}"
+    return f"{plan['rounding']}, {clipped}{scales}{halved}"
 
 
 def _population(row: Document) -> tuple[str, ...]:
@@ -158,15 +163,15 @@ def _rate(row: Document) -> str:
 
 
 def _parameter(row: Document, entry: Document) -> tuple[str, ...]:
-    name = f"{row['name']}: {words(entry['name'])}"
     errors = (significant(entry["largest_error"]), percent(entry["relative_error"], 2))
     spans = span(entry["float"]), span(entry["integer"]), significant(entry["scale"])
-    return (name, *spans, *errors, percent(entry.get("time_constant_error"), 2))
+    return (row["name"], words(entry["name"]), *spans, *errors, percent(entry.get("time_constant_error"), 2))
 
 
-def _candidate(name: str, entry: Document) -> tuple[str, ...]:
+def _candidate(row: Document, entry: Document) -> tuple[str, ...]:
     plan = (str(entry["bits"]), entry["clipping"], entry["rounding"], str(entry["groups"]))
-    return (name, *plan, significant(entry["distance"]))
+    taken = all(entry[name] == row["plan"][name] for name in ("bits", "clipping", "rounding", "groups"))
+    return (row["name"], *plan, significant(entry["distance"]), "taken" if taken else "")
 
 
 def _json(document: Document, source: str) -> str:

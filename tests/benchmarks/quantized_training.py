@@ -48,7 +48,7 @@ TERNARY = Width("ternary", str(TESTS / "chips" / "ternary.toml"), None, 2.0)
 #: Width -> settings that are tried: epochs and rate. Few levels are far from the float weights.
 GRID = {
     FOUR: ((5, 0.005), (5, 0.01), (5, 0.02), (10, 0.01)),
-    TERNARY: ((12, 0.02), (12, 0.05), (12, 0.1), (24, 0.05)),
+    TERNARY: ((12, 0.02), (12, 0.05), (12, 0.1)),
 }
 #: Width -> the setting chosen by ``--choose``.
 WIDTHS = {FOUR: (5, 0.01), TERNARY: (12, 0.05)}
