@@ -84,13 +84,22 @@ def require_alive(peaks: Mapping[str, Peaks], float_rates: Mapping[str, float]) 
             raise InputError(f"population {name!r}", found, advice)
 
 
-def require_weights(name: str, floats: Iterable[npt.NDArray[Any]], integers: Iterable[npt.NDArray[Any]]) -> None:
-    """Raise :class:`InputError` for a population of which every weight has become 0."""
-    if any(w.any() for w in floats) and not any(w.any() for w in integers):
-        problem = "every weight is 0 in integers: its scale had to fall so far that no register leaves its range"
-        raise InputError(
-            f"population {name!r}", problem, "shorten the samples, lower the payloads, or normalise inputs"
-        )
+def require_weights(
+    name: str, floats: Iterable[npt.NDArray[Any]], integers: Iterable[npt.NDArray[Any]], headroom: int = 0
+) -> None:
+    """Raise :class:`InputError` for a population of which every weight has become 0.
+
+    Parameters
+    ----------
+    headroom : how many times its scale was halved to keep its registers in their range.
+    """
+    if not any(w.any() for w in floats) or any(w.any() for w in integers):
+        return
+    problem, advice = "they are too small beside its threshold", "train a smaller threshold; --allow-dead keeps it"
+    if headroom:
+        problem = "its scale had to fall so far that no register leaves its range"
+        advice = "shorten the samples, lower the payloads, or normalise inputs"
+    raise InputError(f"population {name!r}", f"every weight is 0 in integers: {problem}", advice)
 
 
 def _peaks(recording: Recording, population: Population, state_bits: int) -> Peaks:

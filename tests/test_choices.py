@@ -218,9 +218,21 @@ def test_samples_that_do_not_fit_are_refused(graph, samples, message):
         quantization(graph, CHIP, samples)
 
 
+def test_weights_too_small_for_the_format_are_named():
+    graph = chain(lif((2,)), np.full((2, 3), 1e-9))
+    with pytest.raises(InputError, match=r"population 'n': every weight is 0 .*: they are too small beside its"):
+        quantization(graph, CHIP)
+    quantization(graph, CHIP, None, Choices(allow_dead=True))
+    notes = quantization(chain(lif((2,), threshold=1e-9), np.ones((2, 3))), CHIP).network.provenance["notes"]
+    assert "n: its threshold is 0 units: it fires at any membrane above 0" in notes
+
+
 def test_labels_that_do_not_fit_are_refused(graph):
     with pytest.raises(InputError, match="labels: 3 labels for 12 samples"):
         quantization(graph, CHIP, X, labels=np.zeros(3, int))
+    for label in (5, -1):
+        with pytest.raises(InputError, match=r"labels: go from .*, output 'n2' has 5 cells; give a class from 0"):
+            quantization(graph, CHIP, X, labels=np.array([label] + [0] * 11))
 
 
 def test_a_population_that_dies_in_integers_is_named_unless_allowed():

@@ -110,7 +110,16 @@ def sections(document: Document) -> list[Section]:
             "Parameters",
             "The scale is the integers to a float of 1, the smallest where channels differ; the error is relative to "
             "the root mean square of the float values.",
-            ("population", "parameter", "float", "integer", "scale", "largest error", "relative error", "time constant"),
+            (
+                "population",
+                "parameter",
+                "float",
+                "integer",
+                "scale",
+                "largest error",
+                "relative error",
+                "time constant",
+            ),
             tuple(_parameter(row, entry) for row in populations for entry in row["parameters"]),
             ("parameter",),
         ),

@@ -15,7 +15,6 @@ networks. Then the test sets are looked at once.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -31,6 +30,7 @@ from neurodeploy.quantized_training import CALIBRATION, train_quantized
 from neurodeploy.simulation import simulate
 from neurodeploy.targets.chip import load_chip
 from tests.benchmarks.digits_networks import TESTS, Digits, networks, validation
+from tests.benchmarks.quantization_page import save
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ TERNARY = Width("ternary", str(TESTS / "chips" / "ternary.toml"), None, 2.0)
 #: Width -> settings that are tried: epochs and rate. Few levels are far from the float weights.
 GRID = {
     FOUR: ((5, 0.005), (5, 0.01), (5, 0.02), (10, 0.01)),
-    TERNARY: ((12, 0.02), (12, 0.05), (12, 0.1)),
+    TERNARY: ((12, 0.02), (12, 0.05), (12, 0.1), (24, 0.05)),
 }
 #: Width -> the setting chosen by ``--choose``.
-WIDTHS = {FOUR: (5, 0.01), TERNARY: (12, 0.05)}
+WIDTHS = {FOUR: (10, 0.01), TERNARY: (12, 0.05)}
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def main() -> None:
         print(f"{'network':14}{'weights':18}{'float':>8}{'rounded':>9}{'trained':>9}{'lost':>7}{'allowed':>9}  met")
         rows = _printed(measure(options.only), _show_trained)
     if options.output:
-        options.output.write_text(json.dumps(rows, indent=1) + "\n")
+        save(options.output, rows)
 
 
 if __name__ == "__main__":
