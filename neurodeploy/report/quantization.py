@@ -68,69 +68,51 @@ def verdict(document: Document) -> str:
 def sections(document: Document) -> list[Section]:
     """Return the tables of the report."""
     populations = document["populations"]
+    parameters = tuple(_parameter(row, entry) for row in populations for entry in row["parameters"])
+    candidates = tuple(_candidate(row, entry) for row in populations for entry in row["candidates"])
     return [
-        Section(
-            "Populations",
-            "Distance (van Rossum, four steps) and agreement (within one step) are with the float spikes; own is the "
-            "distance where the population hears the float network, cost what its integers add to the distance of "
-            "the answers.",
-            (
-                "population",
-                "bits",
-                "plan",
-                "weight SQNR",
-                "own",
-                "distance",
-                "agreement",
-                "count error",
-                "first",
-                "cost",
-            ),
-            tuple(_population(row) for row in populations),
-            ("plan",),
-        ),
-        Section(
-            "Registers",
-            "Peaks over all calibration samples, as a share of what the chip's bits hold.",
-            (
-                "population",
-                "bits",
-                "peak |u|",
-                "of range",
-                "peak |v|",
-                "of range",
-                "wraps",
-                "clips",
-                "spikes per step",
-                "float",
-            ),
-            tuple(_registers(row) for row in populations),
-        ),
-        Section(
-            "Parameters",
-            "The scale is the integers to a float of 1, the smallest where channels differ; the error is relative to "
-            "the root mean square of the float values.",
-            (
-                "population",
-                "parameter",
-                "float",
-                "integer",
-                "scale",
-                "largest error",
-                "relative error",
-                "time constant",
-            ),
-            tuple(_parameter(row, entry) for row in populations for entry in row["parameters"]),
-            ("parameter",),
-        ),
-        Section(
-            "Plans tried",
-            "Each population alone on the float network's spikes; the network's answers decide which is taken.",
-            ("population", "bits", "clipping", "rounding", "scales", "distance", "taken"),
-            tuple(_candidate(row, entry) for row in populations for entry in row["candidates"]),
-            ("clipping", "rounding", "taken"),
-        ),
+        Section(*_POPULATIONS, tuple(_population(row) for row in populations), ("plan",)),
+        Section(*_REGISTERS, tuple(_registers(row) for row in populations)),
+        Section(*_PARAMETERS, parameters, ("parameter",)),
+        Section(*_PLANS, candidates, ("clipping", "rounding", "taken")),
     ]
+
+
+#: Title, text and headings of each table.
+_POPULATIONS = (
+    "Populations",
+    "Distance (van Rossum, four steps) and agreement (within one step) are with the float spikes; own is the "
+    "distance where the population hears the float network, cost what its integers add to the distance of "
+    "the answers.",
+    ("population", "bits", "plan", "weight SQNR", "own", "distance", "agreement", "count error", "first", "cost"),
+)
+_REGISTERS = (
+    "Registers",
+    "Peaks over all calibration samples, as a share of what the chip's bits hold.",
+    (
+        "population",
+        "bits",
+        "peak |u|",
+        "of range",
+        "peak |v|",
+        "of range",
+        "wraps",
+        "clips",
+        "spikes per step",
+        "float",
+    ),
+)
+_PARAMETERS = (
+    "Parameters",
+    "The scale is the integers to a float of 1, the smallest where channels differ; the error is relative to "
+    "the root mean square of the float values.",
+    ("population", "parameter", "float", "integer", "scale", "largest error", "relative error", "time constant"),
+)
+_PLANS = (
+    "Plans tried",
+    "Each population alone on the float network's spikes; the network's answers decide which is taken.",
+    ("population", "bits", "clipping", "rounding", "scales", "distance", "taken"),
+)
 
 
 def _interval(entry: Document) -> str:
