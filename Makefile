@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ND := $(BIN)/neurodeploy
 DEMO := demo
 
-.PHONY: demo test lint types walls unit doors lava fuzz bench bench-training results clean
+.PHONY: demo test lint types walls unit doors lava fuzz bench bench-training bench-quantization results clean
 
 demo: $(VENV)/.ready lava
 	$(ND) train digits -o $(DEMO)/train --force
@@ -50,6 +50,15 @@ bench: $(VENV)/.ready
 
 bench-training: $(VENV)/.ready
 	$(BIN)/python -m tests.benchmarks.training --rounds $(ROUNDS) -o docs/training.json --page docs/training.md
+
+# What digits networks lose in integers, with and without training, and how long quantizing takes: half an hour.
+bench-quantization: $(VENV)/.ready
+	mkdir -p build/quantization
+	$(BIN)/python -m tests.benchmarks.post_training -o build/quantization/post_training.json
+	$(BIN)/python -m tests.benchmarks.quantized_training --choose -o build/quantization/settings.json
+	$(BIN)/python -m tests.benchmarks.quantized_training -o build/quantization/training.json
+	$(BIN)/python -m tests.benchmarks.quantizing -o build/quantization/time.json
+	$(BIN)/python -m tests.benchmarks.quantization_page build/quantization --page docs/quantization.md
 
 # What others published and measured, beside what this says.
 results: $(VENV)/.ready

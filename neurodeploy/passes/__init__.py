@@ -14,6 +14,7 @@ from neurodeploy.passes.membrane_bias import membrane_bias
 from neurodeploy.passes.normalise_dt import normalise_dt
 from neurodeploy.passes.pool_to_convolution import pool_to_convolution
 from neurodeploy.passes.remove_dead import remove_dead
+from neurodeploy.passes.split_signs import split_signs
 from neurodeploy.passes.two_axes import two_axes
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "normalise_dt",
     "pool_to_convolution",
     "remove_dead",
+    "split_signs",
     "two_axes",
 ]
