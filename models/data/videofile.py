@@ -1,0 +1,105 @@
+"""Video files through PyAV: how many frames one has, whether all of it is there, and chosen frames as RGB.
+
+PyAV lets go of Python's lock while FFmpeg works, so several threads decode several files at once; each file is decoded
+by one thread, in order from its beginning, so that a frame's number means the same for every codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from neurodeploy.errors import InputError
+from neurodeploy.files import require_file
+from neurodeploy.models.extras import require
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+Pixels = npt.NDArray[np.uint8]
+
+#: Pixels of one frame at most; a header that promises more is taken for damage.
+LARGEST_FRAME = 1 << 26
+
+#: A whole file may have this many frames fewer than its header says, and this share; encoders drop the odd frame.
+_SLACK, _SLACK_SHARE = 2, 0.02
+
+#: Packets count the frames of a file, but codecs may keep a few to themselves; fewer than this share come of damage.
+_LEAST_DECODED = 0.9
+
+_AGAIN = "take it from the archive again"
+
+
+def count_frames(path: Path) -> int:
+    """Return how many frames the first video stream of a file has, from its packets; nothing is decoded.
+
+    Raises :class:`InputError` for a file that is no video, and for one that ends before what its header promises.
+    """
+    with _opened(path) as (container, stream):
+        found, cut, end = 0, False, 0.0
+        for packet in container.demux(stream):
+            if packet.size:
+                found += 1
+                cut |= packet.is_corrupt
+                if packet.pts is not None and packet.time_base is not None:
+                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        promised = stream.frames
+        if not promised and container.duration and stream.average_rate:
+            # Matroska counts no frames, but says how long the whole takes, in microseconds.
+            missing = container.duration / 1e6 - end
+            promised = found + max(round(missing * float(stream.average_rate)), 0)
+    if not found:
+        raise InputError(str(path), "holds no frames", _AGAIN)
+    if cut or promised - found > _SLACK + _SLACK_SHARE * promised:
+        raise InputError(str(path), f"is cut short: {found} frames of {max(promised, found)} are there", _AGAIN)
+    return found
+
+
+def read_frames(path: Path, wanted: npt.NDArray[np.integer]) -> Pixels:
+    """Return the frames numbered ``wanted`` of a video as RGB, uint8 [frames, height, width, 3].
+
+    A number beyond the last frame that can be decoded is that frame, as long as nearly all of the file can be. Raises
+    :class:`InputError` for a file that is no video or is damaged before the last frame that is asked for.
+    """
+    needed, last = set(wanted.tolist()), int(wanted.max())
+    taken: dict[int, Pixels] = {}
+    with _opened(path) as (container, stream):
+        number, frame = -1, None
+        for number, frame in enumerate(container.decode(stream)):
+            if number in needed:
+                taken[number] = frame.to_ndarray(format="rgb24")
+            if number == last:
+                break
+        if frame is None or number + 1 < _LEAST_DECODED * (last + 1):
+            raise InputError(str(path), f"only {number + 1} of its frames up to {last} can be decoded", _AGAIN)
+        for missing in needed - taken.keys():
+            taken[missing] = frame.to_ndarray(format="rgb24")
+    if len({image.shape for image in taken.values()}) > 1:
+        raise InputError(str(path), "changes its frame size on the way", "cut the file where it does")
+    return np.stack([taken[index] for index in wanted.tolist()])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    require("av", extra="video")
+    import av
+
+    try:
+        with av.open(str(require_file(path))) as container:
+            if not container.streams.video:
+                raise InputError(str(path), "has no video in it", _AGAIN)
+            stream = container.streams.video[0]
+            if not 0 < stream.width * stream.height <= LARGEST_FRAME:
+                found = f"says that its frames have {stream.width} x {stream.height} pixels"
+                raise InputError(str(path), found, _AGAIN)
+            stream.codec_context.thread_count = 1
+            yield container, stream
+    except (av.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(str(path), f"cannot be decoded ({reason})", _AGAIN) from error
