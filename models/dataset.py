@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from neurodeploy.errors import UsageError
 from neurodeploy.models import digits
-from neurodeploy.models.augmentations import augment_of
-from neurodeploy.models.data import moving
+from neurodeploy.models.augmentations import augment_of, check_augmentations
+from neurodeploy.models.data import moving, pictures
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import Scaling, SpikeDataset
 from neurodeploy.models.tables import nearest
@@ -27,12 +27,18 @@ class DatasetKind:
     scaling: Scaling | None = None
 
 
+def _pictures(settings: DataSettings) -> DatasetKind:
+    classes = pictures.PICTURES[settings.dataset].classes
+    return DatasetKind(pictures.input_shape(settings), classes, pictures.load_pictures, pictures.SCALING)
+
+
 #: What is known of a dataset may depend on the settings: which label is asked decides how many classes there are.
 DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     "digits": lambda _: DatasetKind(digits.INPUT_SHAPE, digits.CLASSES, digits.load_digits),
     "moving-digits": lambda settings: DatasetKind(
         moving.INPUT_SHAPE, moving.CLASSES[settings.label], moving.load_moving_digits
     ),
+    **dict.fromkeys(pictures.PICTURES, _pictures),
 }
 
 
@@ -50,4 +56,7 @@ def load_dataset(settings: DataSettings) -> SpikeDataset:
     """
     kind = dataset_kind(settings)
     data = kind.load(settings)
-    return data if data.augment is not None else replace(data, augment=augment_of(settings.augment, kind.classes))
+    if data.augment is not None:
+        return data
+    check_augmentations(settings.augment, kind.input_shape[0], from_files=False)
+    return replace(data, augment=augment_of(settings.augment, kind.classes))

@@ -26,7 +26,7 @@ from neurodeploy.models.losses import loss_of
 from neurodeploy.models.processes import ALONE, Indices, Processes
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.schedule import learning_rate
-from neurodeploy.models.spikes import LabelledSpikes, Samples, SpikeDataset
+from neurodeploy.models.spikes import Drawn, LabelledSpikes, Samples, SpikeDataset
 from neurodeploy.models.synchronised import synchronise
 from neurodeploy.models.watching import watching
 
@@ -193,14 +193,14 @@ class Trainer:
     def _loaded(self, batch: Indices, epoch: int) -> list[Samples]:
         """Return this process's parts of a batch as the network sees them in ``epoch``."""
         parts = self.processes.parts(batch, self.recipe.training.accumulate)
-        return [self._augmented(self.data.train.take(part), part, epoch) for part in parts]
+        return [self._drawn(part, epoch) for part in parts]
 
-    def _augmented(self, samples: Samples, indices: Indices, epoch: int) -> Samples:
-        if self.data.augment is None:
-            return samples
+    def _drawn(self, indices: Indices, epoch: int) -> Samples:
         # A generator for each sample: what becomes of it depends neither on processes nor on parts.
         draws = [np.random.default_rng([self.recipe.seed, epoch, int(index)]) for index in indices]
-        return self.data.augment(samples, draws)
+        train, augment = self.data.train, self.data.augment
+        samples = train.draw(indices, draws) if isinstance(train, Drawn) else train.take(indices)
+        return samples if augment is None else augment(samples, draws)
 
     def _take_step(self, parts: list[Samples], of: int, epoch: int) -> tuple[float, int]:
         """Take one optimizer step and return the batch's summed loss and its number of right answers.

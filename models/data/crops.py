@@ -1,7 +1,7 @@
 """Which part of an image or video a network sees, and that part in its size.
 
-A crop is drawn on the size in which a file holds its frames, before anything is made smaller, so that nothing is resized
-twice; all frames of a video get the same one.
+A crop is drawn on frames as their file holds them, before anything is made smaller, so that nothing is resized twice;
+all frames of a video get the same one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def centre(height: int, width: int) -> Box:
 
 
 def resized_crop(height: int, width: int, draw: Draw, least: float) -> Box:
-    """Return a rectangle of ``least`` to all of the area, its sides as 3:4 to 4:3, as Szegedy et al. (CVPR 2015) draw it.
+    """Return a rectangle of ``least`` to all of the area, its sides as 3:4 to 4:3 (Szegedy et al., CVPR 2015).
 
     Where ten of them do not fit, the largest centred one whose sides are within these ratios.
     """

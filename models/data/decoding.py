@@ -1,7 +1,7 @@
 """The threads that decode files: as many as the processor has room for, shared by everything that loads.
 
-What is decoded is put where its index says, so that neither the number of threads nor their speed can be seen in a batch.
-FFmpeg and Pillow let go of Python's lock while they work, and memory holds one file for each thread beside the batch.
+What is decoded is put where its index says, so that a batch tells neither the number of threads nor their speed. FFmpeg
+and Pillow let go of Python's lock while they work; memory holds one file for each thread beside the batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many frames each video of a dataset has: counted once, kept in the user's cache, counted again where a file changes.
+"""How many frames each video of a dataset has: counted once, and again where a file changes; kept in the user's cache.
 
 Counting reads a file from end to end without decoding it, which is when a damaged one is found: before training.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from neurodeploy.errors import InputError
 from neurodeploy.files import replacing
@@ -61,8 +62,10 @@ def counted(root: Path, names: Sequence[str]) -> list[Counted]:
     return found
 
 
-def whole(root: Path, names: Sequence[str], labels: Sequence[int], damaged_files: int) -> Listing:
-    """Return those of ``names`` that are no damaged files; what is left out is said in the log.
+def whole(
+    root: Path, names: Sequence[str], labels: npt.NDArray[np.int64], damaged_files: int
+) -> tuple[Listing, npt.NDArray[np.int64]]:
+    """Return those of ``names`` that are no damaged files, and their indices; what is left out is said in the log.
 
     Raises :class:`InputError` where more than ``damaged_files`` are damaged, naming the first of them.
     """
@@ -78,8 +81,8 @@ def whole(root: Path, names: Sequence[str], labels: Sequence[int], damaged_files
         _LOG.warning("%s: %d of %d files are left out: %s%s", root, len(damaged), len(names), named, more)
     kept = np.array([index for index, each in enumerate(found) if not each.damage], np.int64)
     frames, sizes = ([getattr(each, key) for each in found] for key in ("frames", "bytes"))
-    columns = (np.array(values, np.int64) for values in (labels, frames, sizes))
-    return Listing(root, names, *columns).select(kept)
+    files = Listing(root, names, labels, np.array(frames, np.int64), np.array(sizes, np.int64))
+    return files.select(kept), kept
 
 
 def _read(file: Path) -> dict[str, Counted]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ import numpy.typing as npt
 from neurodeploy.errors import InputError, UsageError
 
 Ints = npt.NDArray[np.int64]
+
+#: Names of files from the dataset's folder, and their labels.
+Side = tuple[list[str], list[int]]
 
 #: The longest list or table of labels that is read; the longest real one, of COCO, has half a gibibyte.
 LARGEST_TEXT = 1 << 30
@@ -54,6 +57,28 @@ class Place:
         return found
 
 
+@dataclass(frozen=True)
+class Published:
+    """A published dataset of pictures.
+
+    Attributes
+    ----------
+    place : where it is had, and how it lies on disk.
+    classes : how many it tells apart.
+    sides : its folder and the number of a split -> the files for training, and those for testing.
+    splits : how many official splits there are.
+    may_flip : whether a mirrored sample keeps its label.
+    moving : whether its files are videos.
+    """
+
+    place: Place
+    classes: int
+    sides: Callable[[Path, int], tuple[Side, Side]]
+    splits: int = 1
+    may_flip: bool = True
+    moving: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Listing:
     """Files below ``root``, one a sample.
@@ -63,14 +88,14 @@ class Listing:
     names : paths from ``root``.
     labels : int64 [files].
     frames : int64 [files], how many each file has; 1 for images.
-    bytes : int64 [files], the sizes.
+    sizes : int64 [files], in bytes.
     """
 
     root: Path
     names: Sequence[str]
     labels: Ints
     frames: Ints
-    bytes: Ints
+    sizes: Ints
 
     def __len__(self) -> int:
         return len(self.names)
@@ -82,12 +107,12 @@ class Listing:
     def select(self, indices: npt.NDArray[np.integer[Any]]) -> Listing:
         """Return the files at ``indices``, in that order."""
         names = [self.names[index] for index in indices.tolist()]
-        return Listing(self.root, names, self.labels[indices], self.frames[indices], self.bytes[indices])
+        return Listing(self.root, names, self.labels[indices], self.frames[indices], self.sizes[indices])
 
     def fingerprint(self) -> bytes:
         """Return the SHA-256 of names, sizes, frames and labels in their order; contents are not read."""
         digest = hashlib.sha256(json.dumps(list(self.names)).encode())
-        for values in (self.labels, self.frames, self.bytes):
+        for values in (self.labels, self.frames, self.sizes):
             digest.update(np.ascontiguousarray(values, "<i8").tobytes())
         return digest.digest()
 

@@ -83,9 +83,7 @@ class OnDisk:
                 file.append("spikes", self.take(chosen[start : start + _BLOCK]).spikes)
             file.add("labels", self.labels[chosen])
 
-    def _decoded(
-        self, indices: npt.NDArray[np.integer[Any]], draws: Sequence[np.random.Generator | None]
-    ) -> Samples:
+    def _decoded(self, indices: npt.NDArray[np.integer[Any]], draws: Sequence[np.random.Generator | None]) -> Samples:
         frames = np.empty((len(indices), *self.shape), np.uint8)
 
         def decode(row: int) -> None:

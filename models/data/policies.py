@@ -1,9 +1,9 @@
 """RandAugment and AutoAugment: drawn sequences of operations on images, with Pillow.
 
-Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search space", NeurIPS 2020, in the form
-that recipes for vision transformers use: two operations, each done with probability 1/2, the magnitude of each drawn
-around the given one, stronger towards 10 for every operation. Cubuk et al., "AutoAugment: Learning Augmentation Policies
-from Data", CVPR 2019: the 25 pairs found for ImageNet.
+Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search space", NeurIPS 2020, in the
+form that recipes for vision transformers use: two operations, each done with probability 1/2, the magnitude of each
+drawn around the given one, every operation stronger towards 10. Cubuk et al., "AutoAugment: Learning Augmentation
+Policies from Data", CVPR 2019: the 25 pairs found for ImageNet.
 """
 
 from __future__ import annotations
@@ -138,11 +138,16 @@ OPERATIONS: dict[str, Callable[[Image.Image, float], Image.Image]] = {
     "translate-y": lambda image, level: _moved(image, (1.0, 0.0, 0.0, 0.0, 1.0, level * image.height)),
 }
 
+
+def _no_level(_magnitude: float) -> float:
+    return 0.0
+
+
 #: Magnitude in 0..1 -> level, stronger throughout: degrees, bits that stay, the lowest tone that is inverted, shares.
 RANDAUGMENT: dict[str, Callable[[float], float]] = {
-    "autocontrast": lambda m: 0.0,
-    "equalize": lambda m: 0.0,
-    "invert": lambda m: 0.0,
+    "autocontrast": _no_level,
+    "equalize": _no_level,
+    "invert": _no_level,
     "rotate": lambda m: 30.0 * m,
     "posterize": lambda m: 4 - int(4 * m),
     "solarize": lambda m: 256 - int(256 * m),

@@ -15,7 +15,7 @@ Indices = npt.NDArray[np.int64]
 def segments(frames: int, steps: int, draw: np.random.Generator | None = None) -> Indices:
     """Return one frame of each of ``steps`` equal segments of a video of ``frames`` frames, int64 [steps].
 
-    Segment i is the frames from floor(i frames / steps) up to floor((i + 1) frames / steps), or the first of these alone
+    Segment i is the frames from floor(i frames / steps) up to floor((i + 1) frames / steps), or the first of these
     where that is none, as in a video of fewer frames than steps. Its centre frame is taken, or a drawn one.
     """
     edges = np.arange(steps + 1) * frames // steps
@@ -26,7 +26,7 @@ def segments(frames: int, steps: int, draw: np.random.Generator | None = None) -
 
 
 def dense(frames: int, steps: int, stride: int, draw: np.random.Generator | None = None) -> Indices:
-    """Return ``steps`` frames that are ``stride`` frames apart, int64 [steps], from the middle or from a drawn beginning.
+    """Return ``steps`` frames that are ``stride`` apart, int64 [steps], in the middle or from a drawn beginning on.
 
     A video that is too short for this begins again after its end.
     """

@@ -20,6 +20,7 @@ from neurodeploy.models.extras import require
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 Pixels = npt.NDArray[np.uint8]
@@ -73,16 +74,20 @@ def read_frames(path: Path, wanted: npt.NDArray[np.integer]) -> Pixels:
         number, frame = -1, None
         for number, frame in enumerate(container.decode(stream)):
             if number in needed:
-                taken[number] = frame.to_ndarray(format="rgb24")
+                taken[number] = _rgb(frame)
             if number == last:
                 break
         if frame is None or number + 1 < _LEAST_DECODED * (last + 1):
             raise InputError(str(path), f"only {number + 1} of its frames up to {last} can be decoded", _AGAIN)
         for missing in needed - taken.keys():
-            taken[missing] = frame.to_ndarray(format="rgb24")
+            taken[missing] = _rgb(frame)
     if len({image.shape for image in taken.values()}) > 1:
         raise InputError(str(path), "changes its frame size on the way", "cut the file where it does")
     return np.stack([taken[index] for index in wanted.tolist()])
+
+
+def _rgb(frame: VideoFrame) -> Pixels:
+    return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
 
 @contextmanager

@@ -1,35 +1,18 @@
 """UCF101, HMDB51 and Something-Something V2 as they are published: where files lie, and which side each is on.
 
-A layout is a function from the dataset's folder and the number of the split to names and labels of both sides. It raises
+A layout is a function from the dataset's folder and a split's number to files and labels of both sides. It raises
 :class:`InputError` where a list names what is not there, or says of a class what it cannot be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.errors import InputError
-from neurodeploy.models.data.listing import Place, read_json, read_text
-
-#: Names from the dataset's folder, and their labels.
-Side = tuple[list[str], list[int]]
+from neurodeploy.models.data.listing import Place, Published, Side, read_json, read_text
 
 _AGAIN = "take the lists from the archive again"
-
-
-@dataclass(frozen=True)
-class VideoSet:
-    """A published set of videos: its classes, its official splits, whether a mirrored video keeps its label."""
-
-    place: Place
-    classes: int
-    splits: int
-    may_flip: bool
-    sides: Callable[[Path, int], tuple[Side, Side]]
-
 
 UCF101 = Place(
     "UCF101",
@@ -91,7 +74,8 @@ def hmdb51(root: Path, split: int) -> tuple[Side, Side]:
     tables = sorted(path for path in lists.iterdir() if path.name.endswith(suffix))
     if not tables:
         raise HMDB51.missing(lists / f"<class>{suffix}", root)
-    files, sides = _folded(videos), {"0": ([], []), "1": ([], []), "2": ([], [])}  # type: dict[str, Any], dict[str, Side]
+    files = _folded(videos)
+    sides: dict[str, Side] = {"0": ([], []), "1": ([], []), "2": ([], [])}
     for label, table in enumerate(tables):
         folder = table.name.removesuffix(suffix)
         for number, line in enumerate(read_text(table, HMDB51, root).split("\n"), 1):
@@ -132,7 +116,9 @@ def ssv2(root: Path, _split: int) -> tuple[Side, Side]:
                 video = f"{entry['id']}.webm"
                 labels.append(classes[entry["template"].replace("[", "").replace("]", "")])
             except (KeyError, TypeError, AttributeError) as error:
-                raise InputError(f"{path}: entry {number}", "has no id, or no template of labels.json", _AGAIN) from error
+                raise InputError(
+                    f"{path}: entry {number}", "has no id, or no template of labels.json", _AGAIN
+                ) from error
             if video not in files:
                 raise SSV2.missing(videos / video, root)
             names.append(f"{videos.name}/{video}")
@@ -160,8 +146,8 @@ def _found(files: dict[str, str], entry: str, videos: Path, place: Place) -> str
 
 
 #: Mirrored, "from left to right" would be the other way round in Something-Something.
-VIDEO_SETS: dict[str, VideoSet] = {
-    "ucf101": VideoSet(UCF101, 101, 3, True, ucf101),
-    "hmdb51": VideoSet(HMDB51, 51, 3, True, hmdb51),
-    "ssv2": VideoSet(SSV2, 174, 1, False, ssv2),
+VIDEO_SETS: dict[str, Published] = {
+    "ucf101": Published(UCF101, 101, ucf101, splits=3, moving=True),
+    "hmdb51": Published(HMDB51, 51, hmdb51, splits=3, moving=True),
+    "ssv2": Published(SSV2, 174, ssv2, may_flip=False, moving=True),
 }

@@ -33,7 +33,7 @@ class View:
 
     Attributes
     ----------
-    crop : name in :data:`neurodeploy.models.data.crops.CROPS` and its number; None is the centre, as without a generator.
+    crop : name in :data:`neurodeploy.models.data.crops.CROPS` and its number; None is the centre, as for tests.
     changes : functions of single samples, done in this order behind the crop.
     """
 
@@ -43,7 +43,7 @@ class View:
 
     def __call__(self, images: Frames, draw: Draw | None) -> Frames:
         """Return images [steps, height, width, 3] as frames [steps, 3, size, size]."""
-        frames = cropped(images, self._box(*images.shape[1:3], draw), self.size)
+        frames = cropped(images, self._box(images.shape[1], images.shape[2], draw), self.size)
         if draw is not None:
             for change, number in self.changes:
                 frames = change(frames, draw, number)

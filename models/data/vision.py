@@ -1,6 +1,6 @@
 """What recipes do to images and videos at random: pure functions over the frames of one sample.
 
-Frames are uint8 [steps, channels, height, width]; what is drawn for a sample is done to all of its frames alike, since a
+Frames are uint8 [steps, channels, height, width]; what is drawn for a sample is done to all of its frames alike, as a
 camera does not change between two of them. Where a function asks for colours there are three channels, red, green and
 blue. :mod:`neurodeploy.models.data.crops` has the crops, :mod:`neurodeploy.models.data.policies` whole policies.
 """
@@ -24,7 +24,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def colour(frames: Frames, draw: Draw, strength: float) -> Frames:
-    """Change brightness, contrast and saturation, in a drawn order, by factors of 1 - ``strength`` to 1 + ``strength``."""
+    """Change brightness, contrast and saturation, in a drawn order, by factors within ``strength`` of 1."""
     values = frames.astype(np.float32)
     steps = (brightened, contrasted, saturated)
     for index in draw.permutation(len(steps)):
@@ -35,30 +35,30 @@ def colour(frames: Frames, draw: Draw, strength: float) -> Frames:
 
 def brightened(values: _Values, factor: float) -> _Values:
     """Return ``factor`` times the values: 0 is black."""
-    return values * np.float32(factor)
+    return np.asarray(values * np.float32(factor))
 
 
 def contrasted(values: _Values, factor: float) -> _Values:
     """Return values moved from each frame's mean grey by ``factor``: 0 is that grey."""
     mean = grey(values).mean(axis=(1, 2, 3), keepdims=True)
-    return mean + (values - mean) * np.float32(factor)
+    return np.asarray(mean + (values - mean) * np.float32(factor))
 
 
 def saturated(values: _Values, factor: float) -> _Values:
     """Return values moved from each pixel's grey by ``factor``: 0 is a grey image."""
     level = grey(values)
-    return level + (values - level) * np.float32(factor)
+    return np.asarray(level + (values - level) * np.float32(factor))
 
 
 def grey(values: npt.NDArray[np.generic]) -> _Values:
     """Return the luma of frames [steps, 3, height, width], float32 [steps, 1, height, width]."""
-    return np.einsum("tchw,c->thw", values.astype(np.float32), _LUMA)[:, np.newaxis]
+    return np.asarray(np.einsum("tchw,c->thw", values.astype(np.float32), _LUMA)[:, np.newaxis])
 
 
 def photometric(frames: Frames, draw: Draw, probability: float) -> Frames:
     """Distort brightness, contrast, saturation and hue, each with ``probability``, as recipes for segmentation do.
 
-    Brightness moves by up to 32, contrast and saturation change by factors of 0.5 to 1.5, hue turns by up to 36 degrees;
+    Brightness moves by up to 32, contrast and saturation by factors of 0.5 to 1.5, hue turns by up to 36 degrees;
     contrast comes before or after the other two of colour. (Liu et al., "SSD", ECCV 2016, after Howard, 2013.)
     """
     values = frames.astype(np.float32)
@@ -126,4 +126,4 @@ def as_pixels(values: npt.NDArray[np.floating]) -> Frames:
 
 
 def _in_range(values: npt.NDArray[np.floating]) -> _Values:
-    return np.clip(values, 0.0, 255.0).astype(np.float32, copy=False)
+    return np.asarray(np.clip(values, 0.0, 255.0), np.float32)

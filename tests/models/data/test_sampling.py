@@ -26,7 +26,7 @@ def test_a_dense_clip_lies_in_the_middle_or_anywhere_and_never_beyond_the_end() 
     assert dense(20, 4, 2).tolist() == [6, 8, 10, 12]
     assert dense(7, 4, 2).tolist() == [0, 2, 4, 6]
     draw = np.random.default_rng(0)
-    starts = {tuple(np.diff(clip)) + (int(clip[0]),) for clip in (dense(20, 4, 2, draw) for _ in range(300))}
+    starts = {(*np.diff(clip).tolist(), int(clip[0])) for clip in (dense(20, 4, 2, draw) for _ in range(300))}
     assert starts == {(2, 2, 2, start) for start in range(14)}
 
 
