@@ -149,7 +149,7 @@ RANDAUGMENT: dict[str, Callable[[float], float]] = {
     "equalize": _no_level,
     "invert": _no_level,
     "rotate": lambda m: 30.0 * m,
-    "posterize": lambda m: 4 - int(4 * m),
+    "posterize": lambda m: max(4 - int(4 * m), 1),  # an image without bits is no image
     "solarize": lambda m: 256 - int(256 * m),
     "solarize-add": lambda m: int(110 * m),
     "color": lambda m: 0.9 * m,
