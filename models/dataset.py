@@ -29,7 +29,9 @@ class DatasetKind:
 
 def _pictures(settings: DataSettings) -> DatasetKind:
     classes = pictures.PICTURES[settings.dataset].classes
-    return DatasetKind(pictures.input_shape(settings), classes, pictures.load_pictures, pictures.SCALING)
+    return DatasetKind(
+        pictures.input_shape(settings), classes, pictures.load_pictures, pictures.SCALINGS[settings.pixels]
+    )
 
 
 #: What is known of a dataset may depend on the settings: which label is asked decides how many classes there are.

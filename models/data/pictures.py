@@ -25,8 +25,8 @@ from neurodeploy.models.spikes import Augment, Samples, Scaling, SpikeDataset, s
 #: Every dataset of pictures that a recipe may name.
 PICTURES: dict[str, Published] = {**VIDEO_SETS, **IMAGE_SETS}
 
-#: How pixels become input.
-SCALING = Scaling(IMAGENET_MEAN, IMAGENET_STD)
+#: How pixels become input, by the name that a recipe gives it.
+SCALINGS = {"normal": Scaling(IMAGENET_MEAN, IMAGENET_STD), "unit": Scaling((0.0,) * 3, (1.0,) * 3)}
 
 #: Height and width where a recipe asks for none.
 _SIDE = 224

@@ -8,9 +8,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from neurodeploy.cli.train import train
-from neurodeploy.errors import UsageError
+from neurodeploy.errors import Unsupported, UsageError
+from neurodeploy.export.ours import open_checkpoint
 from neurodeploy.models.data.cache import CACHE_VARIABLE
 from neurodeploy.models.data.decoding import THREADS_VARIABLE
+from neurodeploy.nir_export import export_model
 from neurodeploy.npz import read_events
 from tests.models.data.published import write_ucf101
 
@@ -52,6 +54,23 @@ def test_a_folder_of_videos_becomes_a_trained_network_and_its_data(folder: Path)
     assert np.unique(events.spikes[""]).size > 20  # pixels, not counts
     assert events.labels is not None
     assert events.labels.tolist() == [0, 0, 1, 1]
+
+
+def test_pixels_go_into_a_chips_weights_and_what_cannot_is_refused(folder: Path) -> None:
+    """The exported network takes what test.npz holds, bytes, where training took shares of 255."""
+    for pixels in ("unit", "normal"):
+        assert (
+            call(folder, "-o", pixels, "--set", f"pixels={pixels}", "--set", "layers.2.threshold=0.01").exit_code == 0
+        )
+    live = open_checkpoint("unit/model.safetensors")
+    for samples in ("unit/test.npz", None):  # pixels of videos, and drawn ones
+        export = export_model(live, "net.nir", samples=samples, force=True)
+        assert export.proof.cells > 0
+        assert "scaling" not in export.graph.nodes
+    answers = live.record(read_events("unit/test.npz").spikes[""])
+    assert answers["neuron1"].any()
+    with pytest.raises(Unsupported, match=r"a mean taken out, .* pads with zeros .* train with data\.pixels = 'unit'"):
+        open_checkpoint("normal/model.safetensors")
 
 
 def test_the_same_bytes_come_of_any_number_of_threads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
