@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.errors import UsageError
+from neurodeploy.models.stsep.settings import StsepSettings
 from neurodeploy.models.tables import bounded, describe, join, nearest, one_of, read_table, write_table
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class ResNetSettings:
     neuron: str = one_of(("lif-ms", "lif-sj"), "lif-ms")
 
 
-ModelSettings = ResNetSettings
+ModelSettings = ResNetSettings | StsepSettings
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,15 @@ def _resnet(settings: ResNetSettings, context: ModelContext) -> nn.Module:
     return SpikingResNet(settings, context)
 
 
+def _stsep(settings: StsepSettings, context: ModelContext) -> nn.Module:
+    from neurodeploy.models.stsep.network import StsepNetwork
+
+    return StsepNetwork(settings, context)
+
+
 MODEL_KINDS: dict[str, ModelKind] = {
     "resnet": ModelKind(ResNetSettings, _resnet),
+    "stsep": ModelKind(StsepSettings, _stsep),
 }
 
 
