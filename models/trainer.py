@@ -31,7 +31,8 @@ from neurodeploy.models.synchronised import synchronise
 from neurodeploy.models.watching import watching
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-_EVALUATION_BATCH = 256
+#: Samples that are tested at a time, and the values that all of them have at most: clips of videos are large.
+_EVALUATION_BATCH, _EVALUATION_VALUES = 256, 1 << 26
 _AGAIN = "start again with --force"
 
 
@@ -111,8 +112,10 @@ class Trainer:
     def accuracy(self, samples: LabelledSpikes) -> float:
         """Return the share of ``samples`` whose label is the class with the largest output, the first one on ties."""
         right, (rank, size) = 0, (self.processes.rank, self.processes.size)
-        starts = range(rank * _EVALUATION_BATCH, len(samples), size * _EVALUATION_BATCH)
-        parts = (np.arange(start, min(start + _EVALUATION_BATCH, len(samples))) for start in starts)
+        kind, steps = dataset_kind(self.recipe.data), self.recipe.data.steps
+        number = min(_EVALUATION_BATCH, max(1, _EVALUATION_VALUES // (steps * math.prod(kind.input_shape))))
+        starts = range(rank * number, len(samples), size * number)
+        parts = (np.arange(start, min(start + number, len(samples))) for start in starts)
         with evaluating(self.model), self._averaged():
             for part in ahead(samples.take(indices) for indices in parts):
                 right += _right(self.model(self._as_input(part.spikes)), part.labels)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,6 @@ from neurodeploy.models.data.listing import Listing
 from neurodeploy.models.data.videofile import count_frames
 
 _FORM = 1
-_LOG = logging.getLogger("neurodeploy")
 
 #: Damaged files that a message names; it counts the others.
 _NAMED = 5
@@ -65,7 +64,7 @@ def counted(root: Path, names: Sequence[str]) -> list[Counted]:
 def whole(
     root: Path, names: Sequence[str], labels: npt.NDArray[np.int64], damaged_files: int
 ) -> tuple[Listing, npt.NDArray[np.int64]]:
-    """Return those of ``names`` that are no damaged files, and their indices; what is left out is said in the log.
+    """Return those of ``names`` that are no damaged files, and their indices; of what is left out the user is warned.
 
     Raises :class:`InputError` where more than ``damaged_files`` are damaged, naming the first of them.
     """
@@ -78,7 +77,8 @@ def whole(
         advice = f"take them from the archive again, or leave them out with data.damaged_files = {len(damaged)}"
         raise InputError(str(root), problem, advice)
     if damaged:
-        _LOG.warning("%s: %d of %d files are left out: %s%s", root, len(damaged), len(names), named, more)
+        text = f"{root}: {len(damaged)} of {len(names)} files are left out, they are damaged: {named}{more}"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
     kept = np.array([index for index, each in enumerate(found) if not each.damage], np.int64)
     frames, sizes = ([getattr(each, key) for each in found] for key in ("frames", "bytes"))
     files = Listing(root, names, labels, np.array(frames, np.int64), np.array(sizes, np.int64))
