@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from neurodeploy.cli.common import (
     console,
     dt_option,
     json_option,
+    margin_option,
     open_events,
     open_network,
     optimize_option,
@@ -41,9 +43,7 @@ _BUSY = 0.5
 @click.option("--samples", type=click.IntRange(min=1), help="Use only the first so many samples.")
 @click.option("--backend", default="emulator", show_default=True, help="What simulates the network.")
 @click.option("--recording", type=click.Path(path_type=Path), help="Count this recording, of the same input.")
-@click.option(
-    "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
-)
+@margin_option
 @optimize_option
 @share_option
 @partition_option
@@ -83,7 +83,7 @@ def command(
     from neurodeploy.activity import count_activity
     from neurodeploy.conventions import conventions
     from neurodeploy.energy import estimate
-    from neurodeploy.mapping import map_network, require_fit
+    from neurodeploy.mapping import map_network, require_choices, require_fit
     from neurodeploy.neurobench import neurobench
     from neurodeploy.sanafe.engine import compare_with_sanafe
     from neurodeploy.simulation import simulate
@@ -91,17 +91,18 @@ def command(
     from neurodeploy.targets.chip import load_chip
 
     chip = load_chip(target)
+    require_choices(chip, margin=margin, optimize=optimize, share=share, partition=partition)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
     events = open_events(data, samples)
-    require_fit(map_network(loaded, chip, margin=margin, share=share, partition=partition))
+    place = functools.partial(map_network, loaded, chip, margin=margin, share=share, partition=partition)
+    placement = place()
+    require_fit(placement)
     if recording is not None:
         run = recorded(loaded, recording, events.spikes)
     else:
         run = simulate(loaded, events.spikes, backend=backend, record=("s", "v") if with_neurobench else ("s",))
-    rates = None if optimize == "cores" else run.rates()
-    placement = map_network(
-        loaded, chip, margin=margin, optimize=optimize, rates=rates, share=share, partition=partition
-    )
+    if optimize != "cores":
+        placement = place(optimize=optimize, rates=run.rates())
     activity = count_activity(loaded, run, placement)
     result, others = estimate(activity, placement, chip), conventions(loaded, activity)
     peer = compare_with_sanafe(loaded, placement, run, activity) if engine == "sanafe" else None
