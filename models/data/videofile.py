@@ -28,7 +28,7 @@ Pixels = npt.NDArray[np.uint8]
 #: Pixels of one frame at most; a header that promises more is taken for damage.
 LARGEST_FRAME = 1 << 26
 
-#: A whole file may have this many frames fewer than its header says, and this share; encoders drop the odd frame.
+#: A whole file may end so many frames before what its header says, and so large a share; headers are off by one or two.
 _SLACK, _SLACK_SHARE = 2, 0.02
 
 #: Packets count the frames of a file, but codecs may keep a few to themselves; fewer than this share come of damage.
@@ -45,20 +45,16 @@ def count_frames(path: Path) -> int:
     with _opened(path) as (container, stream):
         found, cut, end = 0, False, 0.0
         for packet in container.demux(stream):
-            if packet.size:
-                found += 1
-                cut |= packet.is_corrupt
-                if packet.pts is not None and packet.time_base is not None:
-                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-        promised = stream.frames
-        if not promised and container.duration and stream.average_rate:
-            # Matroska counts no frames, but says how long the whole takes, in microseconds.
-            missing = container.duration / 1e6 - end
-            promised = found + max(round(missing * float(stream.average_rate)), 0)
+            stamp = packet.dts if packet.pts is None else packet.pts
+            found += packet.size > 0
+            cut |= packet.is_corrupt
+            if stamp is not None and packet.time_base is not None:
+                end = max(end, float((stamp + (packet.duration or 0)) * packet.time_base))
+        promised, reached = _promised(container, stream), round(end * float(stream.average_rate or 0))
     if not found:
         raise InputError(str(path), "holds no frames", _AGAIN)
-    if cut or promised - found > _SLACK + _SLACK_SHARE * promised:
-        raise InputError(str(path), f"is cut short: {found} frames of {max(promised, found)} are there", _AGAIN)
+    if cut or promised - reached > _SLACK + _SLACK_SHARE * promised:
+        raise InputError(str(path), f"is cut short: it ends at frame {reached} of {max(promised, reached)}", _AGAIN)
     return found
 
 
@@ -88,6 +84,14 @@ def read_frames(path: Path, wanted: npt.NDArray[np.integer]) -> Pixels:
 
 def _rgb(frame: VideoFrame) -> Pixels:
     return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+
+
+def _promised(container: InputContainer, stream: VideoStream) -> int:
+    """Return how many frames the header says that a video lasts, repeated ones with them; 0 where it does not say."""
+    if stream.frames or not stream.average_rate or len(container.streams) > 1:
+        return stream.frames
+    # Matroska counts no frames, but says how long the longest stream takes, in microseconds.
+    return round((container.duration or 0) / 1e6 * float(stream.average_rate))
 
 
 @contextmanager

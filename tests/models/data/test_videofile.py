@@ -38,10 +38,25 @@ def test_colours_are_red_green_blue(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "share"), [("a.avi", 0.9), ("b.webm", 0.9), ("b.webm", 0.5)])
 def test_a_file_that_ends_too_early_is_said_to(tmp_path: Path, name: str, share: float) -> None:
     path = cut(write_video(tmp_path / name, 40), share)
-    with pytest.raises(InputError, match=rf"{name}: is cut short: \d+ frames of \d+ are there; take it from"):
+    with pytest.raises(InputError, match=rf"{name}: is cut short: it ends at frame \d+ of \d+; take it from"):
         count_frames(path)
     with pytest.raises(InputError, match=rf"{name}: (only \d+ of its frames up to 100 can|cannot) be decoded"):
         read_frames(path, np.array([100]))
+
+
+def test_a_file_whose_encoder_left_out_frames_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "dropped.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for number in (*range(5), *range(15, 30)):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), STEP * number, np.uint8), format="rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert count_frames(path) == 20
+    levels = read_frames(path, np.array([4, 5])).mean(axis=(1, 2, 3))
+    assert np.abs(levels - STEP * np.array([4, 15])).max() < STEP
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all" * 100])
