@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import lru_cache
+from itertools import islice
 from typing import TypeVar
 
 from neurodeploy.errors import UsageError
@@ -20,14 +21,22 @@ R = TypeVar("R")
 #: Names another number of threads than one for each processor core that this process may use.
 THREADS_VARIABLE = "NEURODEPLOY_DATA_THREADS"
 
+#: Items that wait for a thread at a time; a dataset has millions of files, and a waiting one takes a kilobyte.
+_BLOCK = 4096
+
 
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Return ``function`` of each item, in order, computed in the decoding threads.
 
     Raises what the first item in order to fail has raised; by then no item is being worked on any more.
     """
-    pool = _pool(threads())
-    tasks = [pool.submit(function, item) for item in items]
+    pool, left, found = _pool(threads()), iter(items), list[R]()
+    while block := list(islice(left, _BLOCK)):
+        found += _in_order([pool.submit(function, item) for item in block])
+    return found
+
+
+def _in_order(tasks: list[Future[R]]) -> list[R]:
     wait(tasks, return_when=FIRST_EXCEPTION)
     # Tasks begin in order: one that can still be cancelled comes after the one that failed.
     for task in tasks:

@@ -195,6 +195,7 @@ def test_the_first_failure_in_order_comes_out_of_the_threads() -> None:
         return number
 
     assert in_threads(fail_from_three, range(3)) == [0, 1, 2]
+    assert in_threads(str, range(9000)) == [str(number) for number in range(9000)]
     for _ in range(20):
         with pytest.raises(InputError, match=r"file 3:"):
             in_threads(fail_from_three, range(30))
