@@ -71,7 +71,7 @@ lava: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[models,digits,snntorch,norse,rockpool,onnx,cuda,partition,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[models,digits,snntorch,norse,rockpool,onnx,cuda,partition,video,dev]"
 	touch $@
 
 clean:

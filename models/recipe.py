@@ -38,10 +38,16 @@ class DataSettings:
 
     Attributes
     ----------
+    test_samples : how many are tested; a test side of a dataset's own is tested whole,
+        and so many of it are written.
     label : what of a moving digit is asked.
     folder : where the dataset's files lie; empty for one that needs none.
     size : height and width that a network is fed; 0 is the dataset's own.
     framing : whether a step holds an equal share of a recording's events or of its time.
+    split : which of a dataset's official splits.
+    stride : frames of a video from one step to the next; 0 takes one frame of each of ``steps`` equal parts of it.
+    pixels : what a network is fed of pictures: ``normal`` has the mean and deviation of natural images taken out,
+        ``unit`` is 0 to 1, which the first convolution of a chip takes in exactly, whatever its padding.
     damaged_files : files that may be skipped because they cannot be read; one more ends the loading.
     augment : what is changed at random in training samples, in this order: names of
         :mod:`neurodeploy.models.augmentations`, each with its number where it takes one, as ``"roll:5"``.
@@ -56,6 +62,9 @@ class DataSettings:
     folder: str = unwritten(field(default=""))
     size: int = unwritten(bounded(0, 4096, 0))
     framing: str = unwritten(one_of(("count", "time"), "count"))
+    split: int = unwritten(bounded(1, 3, 1))
+    stride: int = unwritten(bounded(0, 256, 0))
+    pixels: str = unwritten(one_of(("normal", "unit"), "normal"))
     damaged_files: int = unwritten(bounded(0, 1_000_000, 0))
     augment: tuple[str, ...] = unwritten(field(default=()))
 

@@ -27,11 +27,12 @@ from neurodeploy.models.optimizers import NamedOptimizer
 from neurodeploy.models.processes import ALONE, Indices, Processes
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.schedule import learning_rate
-from neurodeploy.models.spikes import LabelledSpikes, Samples, SpikeDataset
+from neurodeploy.models.spikes import Drawn, LabelledSpikes, Samples, SpikeDataset
 from neurodeploy.models.synchronised import synchronise
 from neurodeploy.models.watching import watching
 
-_EVALUATION_BATCH = 256
+#: Samples that are tested at a time, and the values that all of them have at most: clips of videos are large.
+_EVALUATION_BATCH, _EVALUATION_VALUES = 256, 1 << 26
 _AGAIN = "start again with --force"
 
 
@@ -109,8 +110,10 @@ class Trainer:
     def accuracy(self, samples: LabelledSpikes) -> float:
         """Return the share of ``samples`` whose label is the class with the largest output, the first one on ties."""
         right, (rank, size) = 0, (self.processes.rank, self.processes.size)
-        starts = range(rank * _EVALUATION_BATCH, len(samples), size * _EVALUATION_BATCH)
-        parts = (np.arange(start, min(start + _EVALUATION_BATCH, len(samples))) for start in starts)
+        kind, steps = dataset_kind(self.recipe.data), self.recipe.data.steps
+        number = min(_EVALUATION_BATCH, max(1, _EVALUATION_VALUES // (steps * math.prod(kind.input_shape))))
+        starts = range(rank * number, len(samples), size * number)
+        parts = (np.arange(start, min(start + number, len(samples))) for start in starts)
         with evaluating(self.model), self._averaged():
             for part in ahead(samples.take(indices) for indices in parts):
                 right += _right(self.model(self._as_input(part.spikes)), part.labels)
@@ -174,14 +177,14 @@ class Trainer:
     def _loaded(self, batch: Indices, epoch: int) -> list[Samples]:
         """Return this process's parts of a batch as the network sees them in ``epoch``."""
         parts = self.processes.parts(batch, self.recipe.training.accumulate)
-        return [self._augmented(self.data.train.take(part), part, epoch) for part in parts]
+        return [self._drawn(part, epoch) for part in parts]
 
-    def _augmented(self, samples: Samples, indices: Indices, epoch: int) -> Samples:
-        if self.data.augment is None:
-            return samples
+    def _drawn(self, indices: Indices, epoch: int) -> Samples:
         # A generator for each sample: what becomes of it depends neither on processes nor on parts.
         draws = [np.random.default_rng([self.recipe.seed, epoch, int(index)]) for index in indices]
-        return self.data.augment(samples, draws)
+        train, augment = self.data.train, self.data.augment
+        samples = train.draw(indices, draws) if isinstance(train, Drawn) else train.take(indices)
+        return samples if augment is None else augment(samples, draws)
 
     def _take_step(self, parts: list[Samples], of: int, epoch: int, rate: float) -> tuple[float, int]:
         """Take one optimizer step of the learning ``rate``; return the batch's summed loss and number of right answers.
