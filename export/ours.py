@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import Unsupported
+from neurodeploy.export.fragment import Fragment, Reader
 from neurodeploy.export.live import Answers, LiveModel
-from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, reader_for, values
+from neurodeploy.export.torch_layers import LAYERS, reader_for, values
 from neurodeploy.graph import Graph, Input, Neuron, Node, Output, Shape, frozen_array
 from neurodeploy.models.checkpoint import load_model
 from neurodeploy.models.convnet import ConvNet, as_input
