@@ -70,7 +70,7 @@ def test_maximum_pools_and_pools_over_one_axis_are_written_in_words_of_nir(tmp_p
 
 def test_the_maximum_of_currents_is_refused_by_name(tmp_path):
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3), lif())
-    with pytest.raises(Unsupported, match="^1: takes the maximum of 0"):
+    with pytest.raises(Unsupported, match=r"^1: takes the maximum of 0"):
         export_model(open_module(net, shape=(1, 6, 6)), tmp_path / "net.nir")
     assert not list(tmp_path.iterdir())
 
