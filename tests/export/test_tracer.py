@@ -111,7 +111,10 @@ OPERATIONS = {
     "sum": (lambda n, x: n.b(torch.sum(n.a(x), dim=(-1, -2))), Pool),
     "squeezed": (lambda n, x: n.b(2 * nn.functional.adaptive_avg_pool2d(n.a(x), 1).squeeze(-1).squeeze(-1)), Pool),
     "adaptive maximum": (lambda n, x: n.a(nn.functional.adaptive_max_pool2d(x, (3, 1))), Pool),
-    "without padding": (lambda n, x: n.b(2.3 * nn.functional.avg_pool2d(n.a(x), 2, 1, 1, count_include_pad=False)), Scale),
+    "without padding": (
+        lambda n, x: n.b(2.3 * nn.functional.avg_pool2d(n.a(x), 2, 1, 1, count_include_pad=False)),
+        Scale,
+    ),
     "hanging over": (lambda n, x: n.b(2.3 * nn.functional.avg_pool2d(n.a(x), 2, ceil_mode=True)), Scale),
     "divisor": (lambda n, x: n.b(nn.functional.avg_pool2d(n.a(x), 2, divisor_override=3)), Scale),
     "padded": (lambda n, x: n.a(1.3 * nn.functional.avg_pool2d(nn.functional.pad(x, (1, 0, 0, 2)), 2)), Convolution),
