@@ -19,14 +19,16 @@ from torch import Tensor, nn
 from neurodeploy.errors import InputError
 from neurodeploy.models.averaging import WeightAverage
 from neurodeploy.models.checkpoint import Checkpoint, check_tensors
-from neurodeploy.models.convnet import ConvNet, as_input, build_model, evaluating
+from neurodeploy.models.convnet import as_input, build_model, evaluating
 from neurodeploy.models.data.ahead import ahead
+from neurodeploy.models.dataset import dataset_kind
 from neurodeploy.models.losses import loss_of
 from neurodeploy.models.processes import ALONE, Indices, Processes
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.schedule import learning_rate
 from neurodeploy.models.spikes import LabelledSpikes, Samples, SpikeDataset
 from neurodeploy.models.synchronised import synchronise
+from neurodeploy.models.watching import watching
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _EVALUATION_BATCH = 256
@@ -55,7 +57,8 @@ class Trainer:
     def __init__(self, recipe: Recipe, data: SpikeDataset, processes: Processes = ALONE) -> None:
         self.recipe, self.data, self.processes = recipe, data, processes
         torch.manual_seed(recipe.seed)
-        self.model: ConvNet = build_model(recipe).to(processes.device)
+        self.model: nn.Module = build_model(recipe).to(processes.device)
+        self._scaling = dataset_kind(recipe.data).scaling
         if recipe.training.sync_batchnorm and processes.size > 1:
             synchronise(self.model)
         self.history: list[EpochMetrics] = []
@@ -89,7 +92,7 @@ class Trainer:
         self.model.train()
         rate = learning_rate(settings, epoch * self.steps - 1, self.steps)
         left = batches[self.step :]
-        with closing(ahead(self._loaded(batch) for batch in left)) as loaded:
+        with closing(ahead(self._loaded(batch, epoch) for batch in left)) as loaded:
             for batch, parts in zip(left, loaded, strict=True):
                 rate = self._set_rate(epoch)
                 loss, correct = self._take_step(parts, len(batch), epoch)
@@ -106,14 +109,13 @@ class Trainer:
 
     @torch.no_grad()
     def accuracy(self, samples: LabelledSpikes) -> float:
-        """Return the share of ``samples`` whose label is the class with most output spikes, the first one on ties."""
+        """Return the share of ``samples`` whose label is the class with the largest output, the first one on ties."""
         right, (rank, size) = 0, (self.processes.rank, self.processes.size)
         starts = range(rank * _EVALUATION_BATCH, len(samples), size * _EVALUATION_BATCH)
         parts = (np.arange(start, min(start + _EVALUATION_BATCH, len(samples))) for start in starts)
         with evaluating(self.model), self._averaged():
             for part in ahead(samples.take(indices) for indices in parts):
-                counts = self.model(self._as_input(part.spikes)).sum(dim=0).cpu().numpy()
-                right += int((counts.argmax(axis=1) == part.labels).sum())
+                right += _right(self.model(self._as_input(part.spikes)), part.labels)
         return self.processes.total([right])[0] / len(samples)
 
     def check_finite(self) -> None:
@@ -188,10 +190,17 @@ class Trainer:
             group["lr"] = rate
         return rate
 
-    def _loaded(self, batch: Indices) -> list[Samples]:
-        """Return this process's parts of a batch."""
+    def _loaded(self, batch: Indices, epoch: int) -> list[Samples]:
+        """Return this process's parts of a batch as the network sees them in ``epoch``."""
         parts = self.processes.parts(batch, self.recipe.training.accumulate)
-        return [self.data.train.take(part) for part in parts]
+        return [self._augmented(self.data.train.take(part), part, epoch) for part in parts]
+
+    def _augmented(self, samples: Samples, indices: Indices, epoch: int) -> Samples:
+        if self.data.augment is None:
+            return samples
+        # A generator for each sample: what becomes of it depends neither on processes nor on parts.
+        draws = [np.random.default_rng([self.recipe.seed, epoch, int(index)]) for index in indices]
+        return self.data.augment(samples, draws)
 
     def _take_step(self, parts: list[Samples], of: int, epoch: int) -> tuple[float, int]:
         """Take one optimizer step and return the batch's summed loss and its number of right answers.
@@ -222,17 +231,17 @@ class Trainer:
     def _backward(self, samples: Samples, of: int) -> tuple[float, int]:
         """Add the gradient of ``samples``, part of a batch of ``of``; return their mean loss and right answers."""
         settings, device = self.recipe.training, self.processes.device
-        x, labels = self._as_input(samples.spikes), torch.from_numpy(samples.labels).to(device)
+        x = self._as_input(samples.spikes)
+        labels = torch.from_numpy(samples.labels if samples.targets is None else samples.targets).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             outputs = self._module(x)
         loss = loss_of(outputs, labels, settings)
         # Gradients are averaged over processes, hence the number of these.
         (loss * (len(samples) * self.processes.size / of)).backward()  # type: ignore[no-untyped-call]
-        counts = outputs.detach().sum(dim=0).cpu().numpy()
-        return loss.item(), int((counts.argmax(axis=1) == samples.labels).sum())
+        return loss.item(), _right(outputs.detach(), samples.labels)
 
-    def _as_input(self, spikes: Any) -> Tensor:
-        return as_input(spikes).to(self.processes.device)
+    def _as_input(self, values: Any) -> Tensor:
+        return as_input(values, self._scaling, self.processes.device)
 
     def _exchanging(self, *, last: bool) -> AbstractContextManager[None]:
         """Let processes exchange gradients in the block only where it computes the last part of a batch."""
@@ -246,7 +255,9 @@ class Trainer:
     @torch.no_grad()
     def _culprit(self, x: Tensor, gradients: dict[str, Tensor]) -> str:
         """Return the first layer whose parameters, then outputs, then gradients are not all finite."""
-        outputs = {f"layers.{name}": output for name, output in self.model.trace(x)}
+        outputs: dict[str, Tensor] = {}
+        with watching(self.model, lambda name, _module, output: outputs.update({name: output})):
+            self.model(x)
         found = (_first_not_finite(tensors) for tensors in (self.model.state_dict(), outputs, gradients))
         return next((name for name in found if name), "the loss")
 
@@ -258,6 +269,12 @@ class Trainer:
             f"training diverged in epoch {epoch}: {layer} is no longer finite",
             f"{kept} is kept; lower training.learning_rate and start again",
         )
+
+
+def _right(outputs: Tensor, labels: Any) -> int:
+    """Return for how many samples the class with the largest sum of ``outputs`` [T, B, classes] is the label."""
+    sums = outputs.float().sum(dim=0).cpu().numpy()
+    return int((sums.argmax(axis=1) == labels).sum())
 
 
 def _first_not_finite(tensors: dict[str, Any]) -> str | None:

@@ -41,7 +41,7 @@ def test_a_dry_run_prints_and_writes_nothing(tmp_path: Path, monkeypatch: pytest
     printed = CliRunner().invoke(train, ["digits", "--dry-run"])
     assert printed.exit_code == 0
     assert "digits: 6,138 parameters; 1,347,584 MACs (2,695,168 FLOPs) a sample" in printed.stdout
-    assert printed.stdout.splitlines()[1].split()[:5] == ["0", "Conv2d", "16", "x", "8"]
+    assert printed.stdout.splitlines()[1].split()[:5] == ["layers.0", "Conv2d", "16", "x", "8"]
     document = json.loads(CliRunner().invoke(train, ["digits", "--dry-run", "--json"]).stdout)
     assert document["total_bytes"] > document["activation_bytes"] > 10 * document["parameter_bytes"]
     assert len(document["layers"]) == 11
