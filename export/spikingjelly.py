@@ -135,7 +135,7 @@ def refuse_options(module: Any, name: str) -> None:
 
     Also for a normalisation that scales every step by a factor of its own.
     """
-    if isinstance(module, layer.TemporalEffectiveBatchNorm1d | layer.TemporalEffectiveBatchNorm2d):
+    if isinstance(module, _EFFECTIVE):
         require_one_scale(module, name)
     if not any(kind in _NODES for kind in type(module).__mro__):
         return  # refused by its class once it runs
@@ -238,5 +238,8 @@ NEURONS: Mapping[type, Reader] = {
     layer.Delay: _delay,
 }
 
+#: Normalisations that scale every step: one step of them is a plain one where all factors are equal.
+_EFFECTIVE = (layer.TemporalEffectiveBatchNorm1d, layer.TemporalEffectiveBatchNorm2d)
+
 #: What a module of these classes is refused as, unless :data:`NEURONS` reads it.
-BASES: tuple[type, ...] = (base.MemoryModule, neuron.NonSpikingBaseNode)
+BASES: tuple[type, ...] = (base.MemoryModule, neuron.NonSpikingBaseNode, *_EFFECTIVE)

@@ -124,7 +124,8 @@ def require_one_scale(norm: Any, name: str) -> float:
     ------
     Unsupported : its steps have factors of their own.
     """
-    low, high = float(norm.scale.min()), float(norm.scale.max())
+    scale = norm.scale.detach()
+    low, high = float(scale.min()), float(scale.max())
     if low != high:
         problem = f"scales every step by a factor of its own, {low:g} to {high:g}"
         raise Unsupported(name, problem, "a chip's weights are those of every step: use ThresholdDependentBatchNorm")
