@@ -2,8 +2,9 @@
 
 Where a synapse does not come before the normalisation, one that follows takes it: ``W (s x + t) = (W s) x + W t`` with
 ``t = beta - s mean``. A padded convolution pads with zeros after the normalisation, so there this is exact only for
-``t = 0``. Where neither can take it, the normalisation becomes a synapse of its own, ``diag(s) x + t``: a grouped
-convolution of kernel one over maps. Computed in float64. A network must be in evaluation mode.
+``t = 0``, or with the rest in the leak of the neurons behind it (:mod:`.shift_borders`). Where nothing can take it, the
+normalisation becomes a synapse of its own, ``diag(s) x + t``: a grouped convolution of kernel one over maps. Computed
+in float64. A network must be in evaluation mode.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from neurodeploy.errors import Unsupported
 from neurodeploy.graph import BatchNorm, Convolution, Flatten, Graph, Linear, Node, Shape, frozen_array
 from neurodeploy.passes.channels import Vector, scale_columns, scale_rows
+from neurodeploy.passes.shift_borders import shift_borders
 from neurodeploy.passes.surgery import dissolve, with_nodes
 from neurodeploy.shapes import infer_shapes
 
@@ -33,10 +35,12 @@ def fold_batchnorm(graph: Graph) -> Graph:
         factor = np.asarray(norm.weight, np.float64) / np.sqrt(np.asarray(norm.variance, np.float64) + norm.epsilon)
         offset = np.asarray(norm.bias, np.float64) - factor * np.asarray(norm.mean, np.float64)
         changed = _before(graph, name, factor, offset) or _after(graph, name, factor, offset)
-        if changed is None:
-            graph = with_nodes(graph, {name: _as_synapse(name, infer_shapes(graph)[name], factor, offset)})
-        else:
+        if changed is not None:
             graph = dissolve(with_nodes(graph, changed), name)
+        elif (shifted := shift_borders(graph, name, factor, offset)) is not None:
+            graph = shifted
+        else:
+            graph = with_nodes(graph, {name: _as_synapse(name, infer_shapes(graph)[name], factor, offset)})
     return graph
 
 

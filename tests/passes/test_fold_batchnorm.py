@@ -73,6 +73,17 @@ def test_before_a_padded_convolution_without_offset_it_disappears(rng, same_spik
     same_spikes(graph, after)
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_before_a_padded_convolution_the_leak_of_neurons_takes_what_the_border_lacks(rng, same_spikes, groups):
+    layer = convolution(rng, (2, 4), (3, 2), padding=2, stride=2, dilation=2, groups=groups)
+    graph = chain((2, 7, 6), ("bn", batch_norm(rng, 2)), ("conv", layer), ("lif", lif(4, 4, 4)))
+    after = fold_batchnorm(graph)
+    assert list(after.nodes) == ["input", "conv", "lif", "output"]
+    assert np.ptp(after.nodes["lif"].v_leak, axis=(1, 2)).min() > 0
+    same_spikes(graph, after)
+    same_spikes(graph, lower(graph))
+
+
 def flanked(rng, case):
     """Return a network whose normalisation has no synapse beside it that could take it."""
     if case == "a padded convolution":
