@@ -29,12 +29,13 @@ def fold_batchnorm(graph: Graph) -> Graph:
     ------
     Unsupported : a normalisation of more than :data:`MOST_FEATURES` flat values that no synapse beside it can take.
     """
+    for name in graph.of_type(BatchNorm):  # first those that leave synapses and neurons as direct neighbours
+        changed = _before(graph, name, *_line(graph, name))
+        if changed is not None:
+            graph = dissolve(with_nodes(graph, changed), name)
     for name in graph.of_type(BatchNorm):
-        norm = graph.nodes[name]
-        assert isinstance(norm, BatchNorm)
-        factor = np.asarray(norm.weight, np.float64) / np.sqrt(np.asarray(norm.variance, np.float64) + norm.epsilon)
-        offset = np.asarray(norm.bias, np.float64) - factor * np.asarray(norm.mean, np.float64)
-        changed = _before(graph, name, factor, offset) or _after(graph, name, factor, offset)
+        factor, offset = _line(graph, name)
+        changed = _after(graph, name, factor, offset)
         if changed is not None:
             graph = dissolve(with_nodes(graph, changed), name)
         elif (shifted := shift_borders(graph, name, factor, offset)) is not None:
@@ -42,6 +43,14 @@ def fold_batchnorm(graph: Graph) -> Graph:
         else:
             graph = with_nodes(graph, {name: _as_synapse(name, infer_shapes(graph)[name], factor, offset)})
     return graph
+
+
+def _line(graph: Graph, name: str) -> tuple[Vector, Vector]:
+    """Return factor and offset of every channel."""
+    norm = graph.nodes[name]
+    assert isinstance(norm, BatchNorm)
+    factor = np.asarray(norm.weight, np.float64) / np.sqrt(np.asarray(norm.variance, np.float64) + norm.epsilon)
+    return factor, np.asarray(norm.bias, np.float64) - factor * np.asarray(norm.mean, np.float64)
 
 
 def _before(graph: Graph, name: str, factor: Vector, offset: Vector) -> dict[str, Node] | None:

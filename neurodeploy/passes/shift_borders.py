@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.discrete import constants
-from neurodeploy.graph import Convolution, Graph, Neuron, Shape
+from neurodeploy.graph import Convolution, Graph, Neuron, Node, Shape
 from neurodeploy.passes.channels import Vector, scale_columns
 from neurodeploy.passes.convolve import axes
 from neurodeploy.passes.membrane_bias import membrane_bias
@@ -27,7 +27,8 @@ def shift_borders(graph: Graph, name: str, factor: Vector, offset: Vector) -> Gr
     their leak: without leak, with a synaptic current, starting at the leak, or dropping an input that resets them.
     """
     shapes = infer_shapes(graph)
-    changed, biases = {}, {}
+    changed: dict[str, Node] = {}
+    biases: dict[str, npt.NDArray[np.float64]] = {}
     for target in graph.targets(name):
         node = graph.nodes[target]
         if not isinstance(node, Convolution) or graph.sources(target) != [name]:
@@ -35,11 +36,10 @@ def shift_borders(graph: Graph, name: str, factor: Vector, offset: Vector) -> Gr
         if (name, target) in graph.feedback or not all(_takes(graph, target, cell) for cell in graph.targets(target)):
             return None
         changed[target] = scale_columns(node, factor, offset)
-        inside = scale_columns(node, np.ones_like(factor), offset)
-        whole = _of_constant(node, offset, shapes[name], shapes[target])
-        missing = whole - _bias(inside, shapes[target]) + _bias(node, shapes[target])
+        missing = _missing(node, offset, shapes[name], shapes[target])
         for cell in graph.targets(target):
-            biases[cell] = biases.get(cell, 0.0) + constants(_neuron(graph, cell), graph.dt).gain * missing
+            gained = np.asarray(constants(_neuron(graph, cell), graph.dt).gain * missing)
+            biases[cell] = biases[cell] + gained if cell in biases else gained
     return dissolve(membrane_bias(with_nodes(graph, changed), biases), name) if changed else None
 
 
@@ -62,14 +62,8 @@ def _neuron(graph: Graph, name: str) -> Neuron:
     return node
 
 
-def _bias(node: Convolution, shape: Shape) -> npt.NDArray[np.float64]:
-    """Return the bias of a convolution as a map."""
-    bias = np.zeros(shape[0]) if node.bias is None else np.asarray(node.bias, np.float64)
-    return np.broadcast_to(bias.reshape(-1, *(1,) * (len(shape) - 1)), shape)
-
-
-def _of_constant(node: Convolution, offset: Vector, shape: Shape, answer: Shape) -> npt.NDArray[np.float64]:
-    """Return what the convolution makes, without its bias, of maps that are constant within a channel."""
+def _missing(node: Convolution, offset: Vector, shape: Shape, answer: Shape) -> npt.NDArray[np.float64]:
+    """Return what windows over the edge lack of the sum that those inside make of a constant ``offset``."""
     rows, columns = node.weight.shape[:2]
     weight = np.asarray(node.weight, np.float64)
     by_group = np.repeat(offset.reshape(node.groups, columns), rows // node.groups, axis=0)
@@ -82,4 +76,5 @@ def _of_constant(node: Convolution, offset: Vector, shape: Shape, answer: Shape)
             place = np.arange(axis.length_out) * axis.stride + tap * axis.dilation - axis.before
             inside = np.multiply.outer(inside, (place >= 0) & (place < axis.length_in))
         found += np.multiply.outer(summed[(slice(None), *taps)], inside)
-    return found
+    inner: npt.NDArray[np.float64] = summed.reshape(rows, -1).sum(axis=1).reshape(rows, *(1,) * len(window))
+    return found - inner
