@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.errors import UsageError
+from neurodeploy.models.sma.settings import SmaResNetSettings, SmaVggSettings
 from neurodeploy.models.stsep.settings import StsepSettings
 from neurodeploy.models.tables import bounded, describe, join, nearest, one_of, read_table, write_table
 
@@ -43,7 +44,7 @@ class ResNetSettings:
     neuron: str = one_of(("lif-ms", "lif-sj"), "lif-ms")
 
 
-ModelSettings = ResNetSettings | StsepSettings
+ModelSettings = ResNetSettings | StsepSettings | SmaVggSettings | SmaResNetSettings
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,23 @@ def _stsep(settings: StsepSettings, context: ModelContext) -> nn.Module:
     return StsepNetwork(settings, context)
 
 
+def _sma_vgg(settings: SmaVggSettings, context: ModelContext) -> nn.Module:
+    from neurodeploy.models.sma.networks import SmaVgg
+
+    return SmaVgg(settings, context)
+
+
+def _sma_resnet(settings: SmaResNetSettings, context: ModelContext) -> nn.Module:
+    from neurodeploy.models.sma.networks import SmaResNet
+
+    return SmaResNet(settings, context)
+
+
 MODEL_KINDS: dict[str, ModelKind] = {
     "resnet": ModelKind(ResNetSettings, _resnet),
     "stsep": ModelKind(StsepSettings, _stsep),
+    "sma-vgg": ModelKind(SmaVggSettings, _sma_vgg),
+    "sma-resnet": ModelKind(SmaResNetSettings, _sma_resnet),
 }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import UsageError
+from neurodeploy.models.data import augmentation
 from neurodeploy.models.spikes import Augment, Samples
 from neurodeploy.models.tables import nearest
 
@@ -52,6 +53,13 @@ def _flip(frames: Frames, draw: Draw, probability: float) -> Frames:
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     "flip": Augmentation(_flip, default=0.5),
+    "roll": Augmentation(augmentation.roll, low=1, high=4096),
+    "translate": Augmentation(augmentation.translate, low=1, high=4096),
+    "rotate": Augmentation(augmentation.rotate, high=180),
+    "scale": Augmentation(augmentation.scale, high=0.9),
+    "cutout": Augmentation(augmentation.cutout, low=1, high=4096),
+    "drop": Augmentation(augmentation.drop, default=0.9),
+    "jitter": Augmentation(augmentation.jitter, low=1, high=4096),
 }
 
 
@@ -82,6 +90,12 @@ def _read(entry: str, subject: str) -> tuple[str, float]:
             subject, f"{text!r} is no number from {kind.low:g} to {kind.high:g}", f"correct what stands behind {name!r}"
         )
     return name, number
+
+
+def refuse(entries: Sequence[str], name: str, dataset: str, why: str) -> None:
+    """Raise :class:`UsageError` where ``entries`` ask for ``name``, which would make samples of ``dataset`` wrong."""
+    if any(entry.partition(":")[0] == name for entry in entries):
+        raise UsageError(f"data.augment: {name!r}", f"is not for {dataset}: {why}", "leave it out")
 
 
 def augment_of(entries: Sequence[str], classes: int) -> Augment | None:

@@ -1,10 +1,10 @@
 """Checkpoints: a network, and on the way also its optimizer, in one safetensors file that runs no code when read.
 
-Model tensors stand under their names in ``state_dict``, AdamW's under ``optimizer/<parameter>/<quantity>``, averaged
-parameters under ``ema/<parameter>`` and torch's generator under ``rng/torch``. One metadata entry, ``neurodeploy``, is
-JSON: ``format``, ``recipe`` (TOML text), ``seed``, ``epoch`` (epochs done), ``history`` (one object an epoch),
-``versions`` and, within an epoch, ``partial`` (its ``step``, ``loss`` and ``correct`` so far). One entry, because
-safetensors writes several in no fixed order; no time, because equal training must give equal bytes.
+Model tensors stand under their names in ``state_dict``, the optimizer's under ``optimizer/<parameter>/<quantity>``,
+averaged parameters under ``ema/<parameter>`` and torch's generator under ``rng/torch``. One metadata entry,
+``neurodeploy``, is JSON: ``format``, ``recipe`` (TOML text), ``seed``, ``epoch`` (epochs done), ``history`` (one object
+an epoch), ``versions`` and, within an epoch, ``partial`` (its ``step``, ``loss`` and ``correct`` so far). One entry,
+because safetensors writes several in no fixed order; no time, because equal training must give equal bytes.
 """
 
 from __future__ import annotations

@@ -90,11 +90,14 @@ class ConvNet(nn.Module):
     """A chain of layers over a sequence of spikes.
 
     ``layers`` holds the torch modules in the recipe's order; ``input_shape`` and ``output_shape`` are those of one
-    sample at one step. Raises :class:`UsageError` when a layer cannot follow the one before it.
+    sample at one step. With ``fused_norm`` a batch norm and the neurons behind it are one node in training: the norm's
+    output is then nobody's, and spikes are equal to rounding; evaluation does not change. Raises :class:`UsageError`
+    when a layer cannot follow the one before it.
     """
 
-    def __init__(self, specs: Sequence[Layer], input_shape: Shape) -> None:
+    def __init__(self, specs: Sequence[Layer], input_shape: Shape, *, fused_norm: bool = False) -> None:
         super().__init__()
+        self.fused_norm = fused_norm
         shape, modules = input_shape, []
         for index, spec in enumerate(specs):
             try:
@@ -121,12 +124,24 @@ class ConvNet(nn.Module):
             return {name: out for name, out in self.trace(x) if isinstance(self.layers[int(name)], Lif)}
 
     def trace(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield each layer's index in ``layers``, as text, and its output [T, B, ...] for ``x`` [T, B, C, H, W]."""
+        """Yield each layer's index in ``layers``, as text, and its output [T, B, ...] for ``x`` [T, B, C, H, W].
+
+        A norm that is fused with the neurons behind it yields nothing.
+        """
         time = x.shape[:2]
         x = x.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        for name, layer in self.layers.named_children():
-            x = layer(x.reshape(*time, *x.shape[1:])).flatten(0, 1) if isinstance(layer, Lif) else layer(x)
+        norm: nn.Module | None = None
+        for (name, layer), behind in zip(self.layers.named_children(), [*self.layers, None][1:], strict=True):
+            if self.fused_norm and self.training and _is_norm(layer) and isinstance(behind, Lif):
+                norm = layer
+                continue
+            x = layer(x.reshape(*time, *x.shape[1:]), norm).flatten(0, 1) if isinstance(layer, Lif) else layer(x)
+            norm = None
             yield name, x.reshape(*time, *x.shape[1:])
+
+
+def _is_norm(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.modules.batchnorm._BatchNorm)
 
 
 def build_model(recipe: Recipe) -> nn.Module:
@@ -139,7 +154,7 @@ def build_model(recipe: Recipe) -> nn.Module:
     kind = dataset_kind(recipe.data)
     if recipe.model is not None:
         return _architecture(recipe.model, ModelContext(kind.input_shape, kind.classes, recipe.data.steps))
-    model = ConvNet(recipe.layers, kind.input_shape)
+    model = ConvNet(recipe.layers, kind.input_shape, fused_norm=recipe.training.fused_norm)
     last = f"layers.{len(recipe.layers) - 1}"
     if not isinstance(recipe.layers[-1], LifLayer):
         raise UsageError(last, "is not a spiking layer", "end the recipe with a lif layer: its spikes are the answer")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from neurodeploy.errors import UsageError
 from neurodeploy.models import digits
 from neurodeploy.models.augmentations import augment_of
-from neurodeploy.models.data import moving
+from neurodeploy.models.data import moving, recorded
+from neurodeploy.models.data.layouts import RECORDED
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import Scaling, SpikeDataset
 from neurodeploy.models.tables import nearest
@@ -27,12 +28,17 @@ class DatasetKind:
     scaling: Scaling | None = None
 
 
+def _recorded(settings: DataSettings) -> DatasetKind:
+    return DatasetKind(recorded.input_shape(settings), RECORDED[settings.dataset].classes, recorded.load_recorded)
+
+
 #: What is known of a dataset may depend on the settings: which label is asked decides how many classes there are.
 DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     "digits": lambda _: DatasetKind(digits.INPUT_SHAPE, digits.CLASSES, digits.load_digits),
     "moving-digits": lambda settings: DatasetKind(
         moving.INPUT_SHAPE, moving.CLASSES[settings.label], moving.load_moving_digits
     ),
+    **dict.fromkeys(RECORDED, _recorded),
 }
 
 

@@ -132,6 +132,27 @@ def count_operations(
     return tally.result()
 
 
+#: Modules of a block whose operations are told apart.
+_BRANCHES = ("spatial", "temporal", "shortcut", "attention", "mixer", "sep_conv", "attn", "mlp")
+
+
+def parts_of(model: nn.Module) -> Callable[[str], str]:
+    """Return what gives a module's name its stage and branch: ``1, temporal``.
+
+    Stages are those of ``model.stages``, where it has them, else the first word of a name.
+    """
+    places = {id(module): name for name, module in model.named_modules()}
+    stages = {places[id(module)]: name for name, module in getattr(model, "stages", {}).items()}
+
+    def part_of(name: str) -> str:
+        found = [prefix for prefix in stages if name == prefix or name.startswith(prefix + ".")]
+        stage = stages[max(found, key=len)] if found else name.split(".")[0]
+        branch = next((word for word in name.split(".") if word in _BRANCHES), None)
+        return stage if branch is None else f"{stage}, {branch}"
+
+    return part_of
+
+
 class _Tally:
     """Sums over batches by module."""
 

@@ -17,8 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from neurodeploy.models.convnet import build_model
 from neurodeploy.models.dataset import dataset_kind
 from neurodeploy.models.losses import loss_of
+from neurodeploy.models.optimizers import moments_of
 from neurodeploy.models.recipe import Recipe
-from neurodeploy.models.watching import own_parameters, watching
+from neurodeploy.models.watching import layers, own_parameters, watching
 
 #: Batch normalisation needs more than one value a channel.
 _SAMPLES = 2
@@ -108,7 +109,7 @@ def plan_training(recipe: Recipe, processes: int = 1) -> TrainingPlan:
         layers=rows,
         parameter_bytes=size,
         gradient_bytes=size,
-        optimizer_bytes=2 * size,
+        optimizer_bytes=len(moments_of(settings)) * size,
         average_bytes=size if settings.ema else 0,
         input_bytes=4 * _SAMPLES * cells,
     )
@@ -150,7 +151,19 @@ def _measured(model: nn.Module, recipe: Recipe, input_shape: tuple[int, ...]) ->
         loss_of(output, torch.zeros(_SAMPLES, dtype=torch.int64), recipe.training)
     last = next(reversed(rows))
     rows[last] = replace(rows[last], kept_bytes=rows[last].kept_bytes + _bytes(kept) - held)
-    return tuple(rows.values())
+    return _with_silent(list(rows.values()), model)
+
+
+def _with_silent(rows: list[LayerPlan], model: nn.Module) -> tuple[LayerPlan, ...]:
+    """Return ``rows`` with those layers that another one computes with, and that have never run by themselves."""
+    behind = rows[-1].name
+    for name, layer in reversed(list(layers(model))):
+        if any(row.name == name for row in rows):
+            behind = name
+        elif own_parameters(layer):
+            place = next(index for index, row in enumerate(rows) if row.name == behind)
+            rows.insert(place, LayerPlan(name, type(layer).__name__, rows[place].shape, own_parameters(layer), 0, 0))
+    return tuple(rows)
 
 
 def _bytes(kept: dict[int, Tensor]) -> int:

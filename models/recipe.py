@@ -62,7 +62,9 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """AdamW; the logits are ``logit_scale`` times a class's output, summed or averaged over the steps by ``readout``.
+    """How a network is trained.
+
+    The logits are ``logit_scale`` times a class's output, summed or averaged over the steps by ``readout``.
 
     What stands at its default from ``warmup_epochs`` on is not written out, so that a file from before the key existed
     equals one from today.
@@ -70,7 +72,10 @@ class TrainingSettings:
     Attributes
     ----------
     batch_size : samples of one optimizer step, whatever the number of processes and of parts.
-    warmup_epochs : how long the rate rises linearly; ``schedule`` rules the rest.
+    warmup_epochs, warmup_steps : how long the rate rises linearly, the sum of both, from ``warmup_from`` times its full
+        height; ``schedule`` rules the rest.
+    schedule : half a cosine to 0; constant; ``step``: times ``gamma`` from each of ``milestones`` on, in epochs of the
+        whole run; ``poly``: the share of the rest that is left, to the power ``power``.
     label_smoothing : share of each label that is spread over all classes.
     loss : see :mod:`neurodeploy.models.losses`.
     accumulate : parts of a batch (of a process's share of it) that run one after another to need less memory;
@@ -80,6 +85,12 @@ class TrainingSettings:
     sync_batchnorm : let batch normalisation pool over the processes of a run.
     keep_last : states of whole epochs that are kept; ``last.safetensors`` is the youngest of them.
     checkpoint_every_steps : optimizer steps between states within an epoch; 0 writes none.
+    optimizer : see :mod:`neurodeploy.models.optimizers`; ``momentum`` and ``nesterov`` are those of ``sgd``,
+        ``momentum_decay`` is that of ``nadam``.
+    clip_norm : the Euclidean norm of all gradients together that a step takes at most; 0 clips none.
+    fused_norm : compute a batch norm and the lif layer behind it as one in training: less is kept for the backward
+        pass, and on a CPU it takes less time. The results are others by rounding, so runs are not those without it.
+    deterministic : let a GPU give equal bytes for equal training, at some cost; a CPU always does.
     """
 
     epochs: int = bounded(1, 100_000)
@@ -88,7 +99,12 @@ class TrainingSettings:
     weight_decay: float = bounded(0.0, 1e3, 0.01)
     logit_scale: float = bounded(1e-6, 1e6, 1.0)
     warmup_epochs: float = unwritten(bounded(0.0, 100_000, 0.0))
-    schedule: str = unwritten(one_of(("cosine", "constant"), "cosine"))
+    warmup_steps: int = unwritten(bounded(0, 1_000_000_000, 0))
+    warmup_from: float = unwritten(bounded(0.0, 1.0, 0.0))
+    schedule: str = unwritten(one_of(("cosine", "constant", "step", "poly"), "cosine"))
+    milestones: tuple[float, ...] = unwritten(bounded(0.0, 100_000, ()))
+    gamma: float = unwritten(bounded(0.0, 1.0, 0.1))
+    power: float = unwritten(bounded(1e-3, 100.0, 1.0))
     loss: str = unwritten(one_of(("cross-entropy", "tet", "mse"), "cross-entropy"))
     label_smoothing: float = unwritten(bounded(0.0, 1.0, 0.0))
     accumulate: int = unwritten(bounded(1, 65_536, 1))
@@ -98,6 +114,13 @@ class TrainingSettings:
     keep_last: int = unwritten(bounded(1, 1000, 1))
     checkpoint_every_steps: int = unwritten(bounded(0, 1_000_000_000, 0))
     readout: str = unwritten(one_of(("sum", "mean"), "sum"))
+    optimizer: str = unwritten(one_of(("adamw", "adam", "nadam", "sgd"), "adamw"))
+    momentum: float = unwritten(bounded(0.0, 0.999999, 0.9))
+    nesterov: bool = unwritten(field(default=False))
+    momentum_decay: float = unwritten(bounded(0.0, 1.0, 0.004))
+    clip_norm: float = unwritten(bounded(0.0, 1e30, 0.0))
+    deterministic: bool = unwritten(field(default=False))
+    fused_norm: bool = unwritten(field(default=False))
 
 
 @dataclass(frozen=True)
@@ -191,6 +214,12 @@ def _read_training(raw: object, file: str) -> TrainingSettings:
     if settings.warmup_epochs and settings.warmup_epochs >= settings.epochs:
         found = f"is {settings.warmup_epochs}, and training has {settings.epochs} epochs"
         raise UsageError(f"{file}: training.warmup_epochs", found, "leave epochs after the warm-up")
+    if settings.nesterov and (settings.optimizer != "sgd" or not settings.momentum):
+        found = f"is true beside optimizer {settings.optimizer!r} and momentum {settings.momentum:g}"
+        raise UsageError(f"{file}: training.nesterov", found, 'it needs optimizer = "sgd" with a momentum')
+    if (settings.schedule == "step") != bool(settings.milestones):
+        found = f"has {len(settings.milestones)} epochs beside schedule {settings.schedule!r}"
+        raise UsageError(f"{file}: training.milestones", found, 'schedule = "step" and milestones need each other')
     return settings
 
 

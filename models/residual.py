@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 from neurodeploy.models.architectures import ModelContext, ResNetSettings
 from neurodeploy.models.spiking.dynamics import Dynamics, membrane_shortcut_lif, spikingjelly_lif
 from neurodeploy.models.spiking.layer import SpikingNeuron
+from neurodeploy.models.spiking.merged import channels_last, merged
 from neurodeploy.models.spiking.normalized import NormalizedNeuron
 
 NEURONS: dict[str, Callable[[], Dynamics]] = {"lif-ms": membrane_shortcut_lif, "lif-sj": spikingjelly_lif}
@@ -46,8 +46,7 @@ class SpikingResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a number for each class at every step, [T, B, classes], for ``x`` [T, B, C, H, W]."""
-        steps = x.flatten(0, 1).contiguous(memory_format=torch.channels_last).view(x.shape)
-        y: Tensor = self.neurons(self.blocks(_merged(self.stem, steps)))
+        y: Tensor = self.neurons(self.blocks(merged(self.stem, channels_last(x))))
         answers: Tensor = self.head(y.mean((-2, -1)))
         return answers
 
@@ -66,14 +65,8 @@ class _Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.neurons1(_merged(self.conv1, self.neurons(x)))
-        return _merged(self.norm2, _merged(self.conv2, y)) + _merged(self.shortcut, x)
-
-
-def _merged(layer: nn.Module, x: Tensor) -> Tensor:
-    """Return what ``layer`` makes of ``x`` [T, B, ...] with time as part of the batch."""
-    y: Tensor = layer(x.flatten(0, 1))
-    return y.reshape(*x.shape[:2], *y.shape[1:])
+        y = self.neurons1(merged(self.conv1, self.neurons(x)))
+        return merged(self.norm2, merged(self.conv2, y)) + merged(self.shortcut, x)
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Conv2d:

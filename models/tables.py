@@ -1,6 +1,6 @@
 """TOML tables as frozen dataclasses: every key, type and bound is checked, and a refusal names the nearest valid key.
 
-A field's annotation (``int``, ``float``, ``bool``, ``str`` or ``tuple[str, ...]``, a list of strings) is its TOML type;
+A field's annotation (``int``, ``float``, ``bool``, ``str`` or ``tuple[..., ...]`` of one of these) is its TOML type;
 :func:`bounded` and :func:`one_of` give it limits. What :func:`read_table` accepts, :func:`write_table` writes so that
 reading it again gives an equal value.
 """
@@ -27,6 +27,7 @@ _WORDS: dict[Any, str] = {
     dict: "a table",
     list: "a list",
     tuple[str, ...]: "a list of strings",
+    tuple[float, ...]: "a list of numbers",
 }
 
 
@@ -91,7 +92,7 @@ def write_table(value: Any) -> str:
     return "".join(f"{name} = {write_value(v)}\n" for name, v in shown)
 
 
-def write_value(value: bool | int | float | str | tuple[str, ...]) -> str:
+def write_value(value: bool | int | float | str | tuple[str, ...] | tuple[float, ...]) -> str:
     """Return one value as TOML; strings must be printable."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(write_value, value))}]"
@@ -110,8 +111,8 @@ def describe(value: object) -> str:
 
 
 def _read_value(value: object, kind: Any, limits: Mapping[str, Any], subject: str) -> object:
-    if kind == tuple[str, ...]:
-        return _read_strings(value, limits, subject)
+    if typing.get_origin(kind) is tuple:
+        return _read_list(value, kind, limits, subject)
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
@@ -127,7 +128,8 @@ def _read_value(value: object, kind: Any, limits: Mapping[str, Any], subject: st
     return value
 
 
-def _read_strings(value: object, limits: Mapping[str, Any], subject: str) -> tuple[str, ...]:
+def _read_list(value: object, kind: Any, limits: Mapping[str, Any], subject: str) -> tuple[object, ...]:
     if not isinstance(value, list):
-        raise UsageError(subject, f"is {describe(value)}, not a list of strings", 'write for example ["one", "two"]')
-    return tuple(str(_read_value(one, str, limits, f"{subject}.{index}")) for index, one in enumerate(value))
+        raise UsageError(subject, f"is {describe(value)}, not {_WORDS[kind]}", "write it between [ and ]")
+    of = typing.get_args(kind)[0]
+    return tuple(_read_value(one, of, limits, f"{subject}.{index}") for index, one in enumerate(value))

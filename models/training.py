@@ -13,6 +13,7 @@ import torch
 from neurodeploy.errors import UsageError
 from neurodeploy.models.checkpoint import save_checkpoint
 from neurodeploy.models.dataset import load_dataset
+from neurodeploy.models.determinism import deterministic
 from neurodeploy.models.interrupts import Stop, listening
 from neurodeploy.models.processes import Processes, joined
 from neurodeploy.models.progress import EpochTiming, tensorboard, timed_epoch
@@ -83,6 +84,7 @@ def train(
         joined(device) as processes,
         torch.random.fork_rng(devices=_indices(processes)),
         naming_shortage(recipe, processes),
+        deterministic(recipe.training.deterministic, processes.device),
     ):
         trainer = Trainer(recipe, load_dataset(recipe.data), processes)
         run = _Run(trainer, RunFolder(folder), on_epoch, on_timing)

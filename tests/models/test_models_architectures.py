@@ -14,6 +14,8 @@ from neurodeploy.models.convnet import build_model
 from neurodeploy.models.plan import plan_training
 from neurodeploy.models.recipe import Recipe, load_recipe, parse_recipe
 from neurodeploy.models.residual import SpikingResNet
+from neurodeploy.models.spiking.streaming import streaming
+from neurodeploy.models.synchronised import SyncBatchNorm, synchronise
 from neurodeploy.models.trainer import Trainer
 from neurodeploy.models.training import train
 
@@ -96,6 +98,23 @@ def test_a_step_of_the_network_hears_nothing_of_later_ones() -> None:
     assert not torch.equal(whole[2:], early[2:])
 
 
+def test_a_network_fed_step_by_step_answers_with_the_same_bits() -> None:
+    torch.manual_seed(0)
+    net = SpikingResNet(ResNetSettings(stages=1, blocks=2, channels=4), ModelContext((1, 8, 8), 3, 4))
+    for parameter in net.parameters():  # coarse weights: sums are exact, in whatever order they are taken
+        parameter.data = torch.round(parameter.data * 16) / 8
+    for norm in (m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        torch.nn.init.constant_(norm.weight, 1.0)
+    x = torch.randint(0, 4, (5, 3, 1, 8, 8)).float()
+    net(x)  # gives the norms statistics
+    net.eval()
+    with torch.no_grad(), streaming(net):
+        steps = torch.cat([net(step[None]) for step in x])
+    with torch.no_grad():
+        assert torch.equal(net(x), steps)
+        assert not torch.equal(net(x[1:2])[0], steps[1])
+
+
 def test_a_model_trains_to_the_same_bytes_and_says_what_export_takes(tmp_path: Path) -> None:
     recipe = residual()
     result = train(recipe, tmp_path / "run")
@@ -141,3 +160,22 @@ def test_reading_a_model_loads_no_torch() -> None:
 
 def test_a_packaged_recipe_stays_a_chain_of_layers() -> None:
     assert load_recipe("digits").model is None
+
+
+def test_a_model_trains_in_half_precision_too() -> None:
+    from neurodeploy.models.dataset import load_dataset
+
+    recipe = residual("precision=bf16", "test_samples=1700")
+    metrics = Trainer(recipe, load_dataset(recipe.data)).run_epoch()
+    assert 0 < metrics.loss < 10
+
+
+def test_norms_inside_neurons_are_synchronised_as_others_are() -> None:
+    torch.manual_seed(0)
+    net = SpikingResNet(ResNetSettings(stages=1, blocks=1, channels=4), ModelContext((1, 8, 8), 3, 4)).eval()
+    x, keys = torch.rand(4, 2, 1, 8, 8) * 4, list(net.state_dict())
+    before = net(x)
+    synchronise(net)
+    assert sum(isinstance(module, SyncBatchNorm) for module in net.modules()) == 3
+    assert list(net.state_dict()) == keys
+    torch.testing.assert_close(net(x), before)
