@@ -12,8 +12,9 @@ import numpy.typing as npt
 from torch import nn
 
 from neurodeploy.errors import Unsupported
+from neurodeploy.export.fragment import Fragment, Reader
 from neurodeploy.export.live import Answers, LiveModel
-from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, reader_for, values
+from neurodeploy.export.torch_layers import LAYERS, reader_for, values
 from neurodeploy.graph import BatchNorm, Graph, Input, Neuron, Node, Output, Shape, frozen_array
 from neurodeploy.models.architectures import kind_of
 from neurodeploy.models.checkpoint import load_model
