@@ -10,6 +10,7 @@ from neurodeploy.models import digits
 from neurodeploy.models.augmentations import augment_of, check_augmentations
 from neurodeploy.models.data import moving, pictures, recorded
 from neurodeploy.models.data.layouts import RECORDED
+from neurodeploy.models.parts import stratified_part
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import Scaling, SpikeDataset
 from neurodeploy.models.tables import nearest
@@ -64,6 +65,7 @@ def load_dataset(settings: DataSettings) -> SpikeDataset:
     """
     kind = dataset_kind(settings)
     data = kind.load(settings)
+    data = replace(data, train=stratified_part(data.train, settings.train_samples, settings.split_seed))
     if data.augment is not None:
         return data
     check_augmentations(settings.augment, kind.input_shape[0], from_files=False)

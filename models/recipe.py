@@ -34,13 +34,14 @@ LARGEST_SEED = 2**32 - 1
 class DataSettings:
     """Which samples a network sees, and how they become its input.
 
-    What stands at its default from ``folder`` on is not written out.
+    What stands at its default from ``train_samples`` on is not written out.
 
     Attributes
     ----------
     test_samples : how many are tested; a test side of a dataset's own is tested whole,
         and so many of it are written.
     label : what of a moving digit is asked.
+    train_samples : how many are trained on, each class in its share, drawn from ``split_seed``; 0 is all.
     folder : where the dataset's files lie; empty for one that needs none.
     size : height and width that a network is fed; 0 is the dataset's own.
     framing : whether a step holds an equal share of a recording's events or of its time.
@@ -59,6 +60,7 @@ class DataSettings:
     calibration_samples: int = bounded(1, 1_000_000, 256)
     split_seed: int = bounded(0, LARGEST_SEED, 0)
     label: str = one_of(("digit", "direction", "both"), "digit")
+    train_samples: int = unwritten(bounded(0, 100_000_000, 0))
     folder: str = unwritten(field(default=""))
     size: int = unwritten(bounded(0, 4096, 0))
     framing: str = unwritten(one_of(("count", "time"), "count"))

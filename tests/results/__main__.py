@@ -19,7 +19,7 @@ from typing import Any
 
 from neurodeploy.files import replacing
 from tests.results import sma, stsep
-from tests.results.experiment import IMAGES, Experiment, Figures
+from tests.results.experiment import CLIPS, Experiment, Figures
 from tests.results.page import page
 
 SECTIONS = (
@@ -67,7 +67,7 @@ def main() -> None:
         "machine": f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}",
         "minutes": before.get("minutes", 0.0) + (time.monotonic() - began) / 60,
         "seeds": list(range(options.seeds)),
-        "images": IMAGES,
+        "clips": CLIPS,
         "runs": runs,
     }
     _write(options.output, json.dumps(document, indent=1) + "\n")
