@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.files import replacing
-from tests.results import sma, stsep
+from tests.results import metasdt, sma, stsep
 from tests.results.experiment import CLIPS, Experiment, Figures
 from tests.results.page import page
 
 SECTIONS = (
     ("Memory by stages, and STSep", stsep),
     ("Multiscale attention and zone-out", sma),
+    ("Channel mixers of Meta-SDT and their receptive fields", metasdt),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,3 +88,9 @@ def outputs(trainer: Trainer, samples: LabelledSpikes) -> tuple[np.ndarray, np.n
             part = samples.take(np.arange(start, min(start + 128, len(samples))))
             answers.append(trainer.model(as_input(part.spikes)).double().sum(0).numpy())
     return np.concatenate(answers), np.asarray(samples.labels)
+
+
+def first_clips(trainer: Trainer, count: int) -> Iterator[torch.Tensor]:
+    """Yield the first ``count`` test clips one by one, as the network takes them."""
+    for start in range(count):
+        yield as_input(trainer.data.test.take(np.arange(start, start + 1)).spikes)
