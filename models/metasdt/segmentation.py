@@ -13,14 +13,14 @@ import math
 import torch
 from torch import Tensor, nn
 
+from neurodeploy.models.data.segmentation import IGNORED
 from neurodeploy.models.metasdt.network import Backbone, Settings, neurons_of
 from neurodeploy.models.metasdt.neurons import Neurons
 from neurodeploy.models.metasdt.pyramid import Pyramid, SpikeConv, resized
 from neurodeploy.models.metasdt.settings import SECTIONS
 from neurodeploy.models.spiking.merged import merged
 
-#: ADE20K's classes, and the label that no loss and no metric counts.
-ADE20K_CLASSES, IGNORED = 150, 255
+ADE20K_CLASSES = 150
 #: Sections whose maps enter the pyramid: strides 2, 4, 8 and 16.
 TAPS = ("1a", "1b", "2", "4")
 
@@ -76,40 +76,11 @@ class _Scale(nn.Module):
         return resized(x, finest)
 
 
-def without_zero(labels: Tensor) -> Tensor:
-    """Return ADE20K's labels as classes from 0: the file's 0, which is nothing, becomes :data:`IGNORED`."""
-    return torch.where((labels == 0) | (labels == IGNORED), IGNORED, labels - 1)
-
-
 def pixel_loss(answers: Tensor, labels: Tensor) -> Tensor:
     """Return the cross-entropy of answers [T, B, classes, H, W], averaged over steps, at the pixels that count.
 
-    ``labels`` is int64 [B, H, W]; a batch without a pixel that counts has the loss 0.
+    ``labels`` is int64 [B, H, W] as :mod:`neurodeploy.models.data.segmentation` makes them, 255 where there is no class;
+    a batch without a pixel that counts has the loss 0.
     """
     total = nn.functional.cross_entropy(answers.mean(0), labels, ignore_index=IGNORED, reduction="sum")
     return total / (labels != IGNORED).sum().clamp(min=1)
-
-
-class MeanIou:
-    """Mean intersection over union of all classes that occur in labels or answers, over any number of images."""
-
-    def __init__(self, classes: int) -> None:
-        self.table = torch.zeros(classes, classes, dtype=torch.int64)
-
-    def add(self, answers: Tensor, labels: Tensor) -> None:
-        """Count answers [T, B, classes, H, W] against ``labels`` [B, H, W], whose :data:`IGNORED` pixels are left out."""
-        self.count(answers.mean(0).argmax(1), labels)
-
-    def count(self, classes: Tensor, labels: Tensor) -> None:
-        """Count the classes answered, int64 [B, H, W], against ``labels`` of that shape."""
-        counts, size = labels != IGNORED, len(self.table)
-        pairs = labels[counts] * size + classes[counts]
-        self.table += torch.bincount(pairs.cpu(), minlength=size * size).reshape(size, size)
-
-    @property
-    def value(self) -> float:
-        """The mean so far, 0 to 1; 0 before any pixel."""
-        both = self.table.diagonal()
-        either = self.table.sum(0) + self.table.sum(1) - both
-        present = either > 0
-        return float((both[present] / either[present]).mean()) if bool(present.any()) else 0.0
