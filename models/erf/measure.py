@@ -138,7 +138,9 @@ def _with_time(name: str, output: Tensor, x: Tensor) -> Tensor:
 def _at(name: str, output: Tensor, site: Site, step: int) -> Tensor:
     """Return the sum of what is looked at."""
     if not -len(output) <= step < len(output):
-        raise UsageError(f"step {step}", f"is none of the {len(output)} of layer {name!r}", "count from 0, or back from -1")
+        raise UsageError(
+            f"step {step}", f"is none of the {len(output)} of layer {name!r}", "count from 0, or back from -1"
+        )
     chosen = output[step]
     place = _place(name, output, site)
     return (chosen if place is None else chosen[..., place[0], place[1]]).sum()

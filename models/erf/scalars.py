@@ -78,7 +78,9 @@ class ReceptiveField:
         sides = self.energy.shape[1:]
         if self.site is None or self.grid is None:
             return (sides[0] - 1) / 2, (sides[1] - 1) / 2
-        row, column = ((place + 0.5) * side / of - 0.5 for place, side, of in zip(self.site, sides, self.grid, strict=True))
+        row, column = (
+            (place + 0.5) * side / of - 0.5 for place, side, of in zip(self.site, sides, self.grid, strict=True)
+        )
         return row, column
 
     def summary(self, radius: float | None = None) -> Summary:

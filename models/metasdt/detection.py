@@ -1,8 +1,9 @@
 """Mask R-CNN on a Meta-SDT backbone, for COCO; torchvision, which the extra ``detection`` brings, is imported here alone.
 
-A re-implementation: sections ``1b``, ``2``, ``3`` and ``4`` and a coarser map enter a spiking pyramid of 256 channels, as
-published. Proposals, regions, boxes and masks are torchvision's, with ReLU in their heads where the published ones spike;
-they run on the host in any deployment.
+A re-implementation: sections ``1b``, ``2``, ``3`` and ``4`` and a coarser map enter a spiking pyramid of 256 channels,
+as published. Proposals, regions, boxes and masks are torchvision's, with ReLU in their heads where the published ones
+spike; they run on the host in any deployment. Of V3 with 81 classes there are 24.9 million parameters of T and 38.7 of
+B, published as 25 and 39.
 """
 
 from __future__ import annotations

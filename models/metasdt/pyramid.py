@@ -1,4 +1,4 @@
-"""A feature pyramid over a backbone's sections: lateral 1 x 1 convolutions, sums from coarse to fine, 3 x 3 behind them.
+"""A feature pyramid over a backbone's sections: 1 x 1 convolutions, sums from coarse to fine, 3 x 3 behind.
 
 Neurons stand before every convolution, so that all of them but none of the sums are fed by spikes.
 """

@@ -79,8 +79,8 @@ class _Scale(nn.Module):
 def pixel_loss(answers: Tensor, labels: Tensor) -> Tensor:
     """Return the cross-entropy of answers [T, B, classes, H, W], averaged over steps, at the pixels that count.
 
-    ``labels`` is int64 [B, H, W] as :mod:`neurodeploy.models.data.segmentation` makes them, 255 where there is no class;
-    a batch without a pixel that counts has the loss 0.
+    ``labels`` is int64 [B, H, W] as :mod:`neurodeploy.models.data.segmentation` makes them, 255 where there is none; a
+    batch without a pixel that counts has the loss 0.
     """
     total = nn.functional.cross_entropy(answers.mean(0), labels, ignore_index=IGNORED, reduction="sum")
     return total / (labels != IGNORED).sum().clamp(min=1)

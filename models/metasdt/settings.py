@@ -105,9 +105,7 @@ class MetaSdtV2Settings:
         check_sizes(self.channels, self.blocks, self.strides, self.heads)
 
 
-def check_sizes(
-    channels: tuple[int, ...], blocks: tuple[int, ...], strides: tuple[int, ...], heads: int
-) -> None:
+def check_sizes(channels: tuple[int, ...], blocks: tuple[int, ...], strides: tuple[int, ...], heads: int) -> None:
     """Raise :class:`ValueError` unless there are four widths that halves and heads divide, and five of the others."""
     if len(channels) != 4 or channels[0] % 2:
         raise ValueError(f"channels {list(channels)} are not four numbers, the first of them even")

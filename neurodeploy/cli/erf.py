@@ -139,7 +139,9 @@ def _samples(data: Path, runs: int, opened: _Opened) -> Iterator[Tensor]:
     (spikes,) = ports.values()
     dense = spikes.dense(opened.shape) if isinstance(spikes, EventInput) else spikes
     if dense.shape[2:] != opened.shape or not opened.steps:
-        raise UsageError(str(data), f"holds samples of shape {dense.shape[2:]}, not {opened.shape}", "give its test.npz")
+        raise UsageError(
+            str(data), f"holds samples of shape {dense.shape[2:]}, not {opened.shape}", "give its test.npz"
+        )
     for sample in range(len(dense)):
         yield as_input(dense[sample : sample + 1], opened.scaling)
 

@@ -1,4 +1,4 @@
-"""Channel mixers of Meta-SDT with no more parameters, and what their receptive fields are (section B of the papers' claims)."""
+"""Channel mixers of Meta-SDT with no more parameters than Conv, and their receptive fields."""
 
 from __future__ import annotations
 

@@ -69,5 +69,7 @@ def test_the_detector_s_backbone_has_five_maps():
 
 def test_without_torchvision_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(BackendMissing, match=r'torchvision: is not installed here; run: pip install "neurodeploy.detec'):
+    with pytest.raises(
+        BackendMissing, match=r'torchvision: is not installed here; run: pip install "neurodeploy.detec'
+    ):
         mask_rcnn(MetaSdtSettings(**SMALL))
