@@ -1,4 +1,4 @@
-"""Mask R-CNN on a Meta-SDT backbone, for COCO; torchvision, which the extra ``detection`` brings, is imported here alone.
+"""Mask R-CNN on a Meta-SDT backbone, for COCO; torchvision, of the extra ``detection``, is imported here alone.
 
 A re-implementation: sections ``1b``, ``2``, ``3`` and ``4`` and a coarser map enter a spiking pyramid of 256 channels,
 as published. Proposals, regions, boxes and masks are torchvision's, with ReLU in their heads where the published ones

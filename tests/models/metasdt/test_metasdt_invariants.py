@@ -11,6 +11,7 @@ from neurodeploy.models.metasdt.network import MetaSdt
 from neurodeploy.models.metasdt.neurons import Neurons
 from neurodeploy.models.metasdt.repconv import RepConvNorm, fold_repconvs, folded
 from neurodeploy.models.metasdt.settings import MetaSdtSettings, MetaSdtV2Settings
+from neurodeploy.models.operations import count_operations, parts_of
 from neurodeploy.models.spiking.layer import MultiSpike
 from neurodeploy.models.spiking.streaming import streaming
 
@@ -131,6 +132,18 @@ def test_b12_attention_is_associative():
     gram = torch.einsum("bcp,bcr->bpr", q[:, :2].flatten(2), k[:, :2].flatten(2))
     assert torch.allclose(head.flatten(2), 0.7 * torch.einsum("bpr,bcr->bcp", gram, v[:, :8].flatten(2)), atol=1e-5)
     assert attention.products(q, k, v) == 2 * 12 * 4 * (2 * 8 + 2 * 8)
+
+
+def test_operations_are_told_by_stage_and_branch_with_the_products_of_attention():
+    found = count_operations(model := build(), iter([clip()]), parts_of(model))
+    parts = found.by_part()
+    assert {"1a, mixer", "1a, sep_conv", "3, attn", "4, mlp", "head"} <= set(parts)
+    (product,) = [layer for layer in found.layers if layer.name == "backbone.sections.3.1.attn.product"]
+    assert product.macs == 4 * 1 * (8 + 8) * 32 // 2  # steps, the one pixel left of 16, channels
+    assert parts["3, attn"].macs == product.macs  # all other layers there are fed by spikes
+    assert parts["1a, mixer"].macs == 0
+    assert 0 < parts["1a, mixer"].rate <= 4
+    assert parts["1a, mixer"].sops > 0
 
 
 def trained(layer: nn.Module) -> nn.Module:
