@@ -116,7 +116,8 @@ def count_operations(
     """Return what ``model`` computes on ``batches`` of inputs [T, B, ...], in evaluation mode.
 
     ``part_of`` gives the part of the network that a module's name belongs to. Products of two activations, as in
-    attention, count as MACs where a module says how many they are: ``products(*inputs)``. Raises :class:`ValueError` where there is no sample.
+    attention, count as MACs where a module says how many they are: ``products(*inputs)``. Raises :class:`ValueError`
+    where there is no sample.
     """
     before = model.training
     model.eval()
