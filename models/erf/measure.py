@@ -130,7 +130,7 @@ def _with_time(name: str, output: Tensor, x: Tensor) -> Tensor:
     if output.shape[:2] == x.shape[:2]:
         return output
     if output.shape[0] == x.shape[0] * x.shape[1]:
-        return output.unflatten(0, x.shape[:2])
+        return output.reshape(*x.shape[:2], *output.shape[1:])
     problem = f"puts out {tuple(output.shape)} for {x.shape[0]} steps of {x.shape[1]} samples"
     raise UsageError(f"layer {name!r}", problem, "name one whose output keeps steps and samples")
 
