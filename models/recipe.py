@@ -15,6 +15,7 @@ from neurodeploy.files import require_file
 from neurodeploy.models.architectures import ModelSettings, read_model, write_model
 from neurodeploy.models.augmentations import read_augmentations
 from neurodeploy.models.layers import Layer, read_layers, write_layers
+from neurodeploy.models.stdl.settings import BpttSettings, MethodSettings, read_method, write_method
 from neurodeploy.models.tables import (
     bounded,
     nearest,
@@ -139,7 +140,7 @@ class Recipe:
     """One training run: its name, its seed, its data, its network and how it is trained.
 
     The network is a chain of ``layers`` or, where ``model`` is there and ``layers`` is empty, an architecture of
-    :mod:`neurodeploy.models.architectures`.
+    :mod:`neurodeploy.models.architectures`. ``method`` says where its gradients are cut; by default nowhere.
     """
 
     name: str
@@ -148,13 +149,14 @@ class Recipe:
     training: TrainingSettings
     layers: tuple[Layer, ...] = ()
     model: ModelSettings | None = None
+    method: MethodSettings = BpttSettings()  # noqa: RUF009 (frozen)
 
     def to_toml(self) -> str:
         """Return the recipe as TOML text that :func:`parse_recipe` reads back equal."""
         head = f"name = {write_value(self.name)}\nseed = {self.seed}\n"
         tables = f"[data]\n{write_table(self.data)}\n[training]\n{write_table(self.training)}"
         network = write_layers(self.layers) if self.model is None else write_model(self.model)
-        return f"{head}\n{tables}\n{network}"
+        return f"{head}\n{tables}\n{write_method(self.method)}{network}"
 
 
 _TABLES: dict[str, type[DataSettings] | type[TrainingSettings]] = {"data": DataSettings, "training": TrainingSettings}
@@ -200,6 +202,7 @@ def parse_recipe(text: str, file: str, overrides: Sequence[str] = ()) -> Recipe:
         training=_read_training(document["training"], file),
         layers=read_layers(document["layers"], file) if "layers" in document else (),
         model=read_model(document["model"], file) if "model" in document else None,
+        method=read_method(document.get("method", {}), file),
     )
 
 
