@@ -43,7 +43,9 @@ class _Norm(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` [B, C] normalised."""
         if self.training and len(x) == 1:
-            return nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            return nn.functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         return super().forward(x)
 
 

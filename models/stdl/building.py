@@ -127,9 +127,7 @@ def _with_last(
     ranges: Sequence[range], choices: Sequence[tuple[int, ...]], taken: Sequence[int] | None = None
 ) -> list[Group]:
     sizes = taken or [0] * len(ranges)
-    return [
-        Group(units, choice, size) for units, choice, size in zip(ranges, [*choices, None], sizes, strict=True)
-    ]
+    return [Group(units, choice, size) for units, choice, size in zip(ranges, [*choices, None], sizes, strict=True)]
 
 
 #: Options -> the groups that they make of a network.

@@ -93,4 +93,3 @@ def _again(specs: Sequence[Layer]) -> Again:
         return nn.Sequential(*before, Chain(built))
 
     return again
-

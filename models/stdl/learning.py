@@ -23,7 +23,7 @@ from neurodeploy.models.spiking.merged import channels_last
 from neurodeploy.models.spiking.streaming import streaming
 from neurodeploy.models.stdl.settings import LocalSettings
 from neurodeploy.models.stdl.traces import decays, tracing
-from neurodeploy.models.stdl.units import Shape, Units
+from neurodeploy.models.stdl.units import Shape, Units, in_evaluation
 
 #: Takes an optimizer step and clears the gradients.
 Update = Callable[[], None]
@@ -85,7 +85,7 @@ class Local:
         input_shape: Shape,
     ) -> None:
         self.groups = tuple(groups)
-        self.auxiliary = nn.ModuleList(auxiliaries)
+        self.auxiliary: nn.Module = nn.ModuleList(auxiliaries)
         self._settings, self._training = settings, training
         parts = [nn.Sequential(*(units.units[unit].module for unit in group.units)) for group in groups]
         self._parts = [*parts[:-1], nn.Sequential(*parts[-1], units.head)]
@@ -104,7 +104,7 @@ class Local:
             return self._pass(channels_last(x), labels, weight)
         answers, total, steps = [], 0.0, len(x)
         with streaming(self._whole, detached=True), tracing(self._decays) if self._decays else nullcontext():
-            for number, step in enumerate(channels_last(x).split(1)):
+            for number, step in enumerate(torch.split(channels_last(x), 1)):
                 if number and self._settings.online_update:
                     update()
                 answer, loss = self._pass(step, labels, weight / steps)
@@ -115,16 +115,12 @@ class Local:
     @torch.no_grad()
     def answers(self, x: Tensor) -> list[Tensor]:
         """Return every group's answers [T, B, classes], the network's own last, in evaluation mode."""
-        before = [module.training for module in self._whole]
-        self._whole.eval()
-        try:
-            return _Answers(self._parts, self.auxiliary)(channels_last(x))
-        finally:
-            for module, training in zip(self._whole, before, strict=True):
-                module.train(training)
+        with in_evaluation(self._whole):
+            found: list[Tensor] = _Answers(self._parts, self.auxiliary)(channels_last(x))
+            return found
 
     def _pass(self, x: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, float]:
-        for part, auxiliary in zip(self._parts, self.auxiliary, strict=False):
+        for part, auxiliary in zip(self._parts, self.auxiliary.children(), strict=False):
             with _autocast(x, self._training):
                 x = part(x.detach())
                 answer = auxiliary(x)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from neurodeploy.models.spiking.streaming import streaming
-from neurodeploy.models.stdl.units import Shape, Unit, Units
+from neurodeploy.models.stdl.units import Shape, Unit, Units, in_evaluation
 
 #: Weights, their gradients, and AdamW's two moments.
 COPIES = 4
@@ -51,7 +51,7 @@ class Kept:
 class _Held:
     """A saved tensor, which tells when autograd lets go of it."""
 
-    __slots__ = ("_key", "_kept", "tensor")
+    __slots__ = ("_kept", "_key", "tensor")
 
     def __init__(self, tensor: Tensor, kept: Kept | None) -> None:
         self.tensor, self._kept = tensor, kept
@@ -111,8 +111,8 @@ class Costs:
         """The units of the network, and last its head."""
         units: Units = copy.deepcopy(self._model).local_units()  # type: ignore[operator]
         sources = (self._input, *self.shapes)
-        modules = [unit.module for unit in units.units]
-        return tuple(self._measured(module, shape) for module, shape in zip([*modules, units.head], sources, strict=True))
+        modules = [*(unit.module for unit in units.units), units.head]
+        return tuple(self._measured(module, shape) for module, shape in zip(modules, sources, strict=True))
 
     @cache  # noqa: B019 (as short-lived as its table)
     def chosen(self, end: int, choice: tuple[int, ...]) -> Cost:
@@ -170,9 +170,8 @@ def unit_shapes(units: Units, input_shape: Shape, place: torch.device) -> tuple[
     """Return the shape of each unit's output, of one sample at one step."""
     shapes, x = [], torch.zeros(1, 1, *input_shape, device=place)
     for unit in units.units:
-        before = unit.module.training
-        x = unit.module.eval()(x)
-        unit.module.train(before)
+        with in_evaluation(unit.module):
+            x = unit.module(x)
         shapes.append(tuple(x.shape[2:]))
     return tuple(shapes)
 

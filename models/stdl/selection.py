@@ -6,6 +6,7 @@ Units are counted from 0 to n - 1 along the network; a group ends at unit l, and
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 #: Chosen units -> bytes that training the group takes with them.
 Cost = Callable[[tuple[int, ...]], int]
@@ -37,7 +38,7 @@ def groups_of(units: int, groups: int) -> tuple[range, ...]:
     if number > units:
         raise ValueError(f"{number} groups cannot be made of {units} units")
     bounds = [round(units * k / number) for k in range(number + 1)]
-    return tuple(range(first, last) for first, last in zip(bounds, bounds[1:], strict=False))
+    return tuple(range(first, last) for first, last in pairwise(bounds))
 
 
 def largest_uniform(end: int, units: int, cost: Cost, budget: int) -> tuple[int, ...]:

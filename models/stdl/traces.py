@@ -1,8 +1,8 @@
 """Traces of spikes in place of gradients through time (OTTT: Xiao et al., 2022; e-prop without its reset).
 
-For the gradient of a layer's weights at a step, its input s[t] is replaced by a[t] = decay a[t-1] + s[t], with the decay
-of the neurons that it feeds; what the layer computes stays the same to the bit. It is exact for one layer of neurons
-that do not fire, and takes the same memory for any number of steps.
+For the gradient of a layer's weights at a step, its input s[t] is replaced by a[t] = decay a[t-1] + s[t], with the
+decay of the neurons that it feeds; what the layer computes stays the same to the bit. It is exact for one layer of
+neurons that do not fire, and takes the same memory for any number of steps.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn import functional
 from neurodeploy.models.neuron import Lif
 from neurodeploy.models.spiking.layer import SpikingNeuron
 from neurodeploy.models.spiking.normalized import NormalizedNeuron
+from neurodeploy.models.stdl.units import in_evaluation
 
 Decay = Callable[[], float]
 _LAYERS = (nn.Conv2d, nn.Linear)
@@ -47,13 +48,11 @@ def decays(model: nn.Module, x: Tensor) -> dict[nn.Module, Decay]:
             found[layer] = _decay_of(module)
         waiting.clear()
 
-    before = model.training
-    with ExitStack() as hooks:
+    with ExitStack() as hooks, in_evaluation(model):
         for module in model.modules():
             if isinstance(module, (*_LAYERS, *_NEURONS)):
                 hooks.callback(module.register_forward_hook(note).remove)
-        model.eval()(x)
-        model.train(before)
+        model(x)
     return found
 
 
@@ -62,7 +61,7 @@ def tracing(layers: Mapping[nn.Module, Decay]) -> Iterator[None]:
     """Let the weights of ``layers`` learn from traces in the block, which begin with its first step."""
     try:
         for layer, decay in layers.items():
-            layer.forward = _traced(layer, decay)  # type: ignore[method-assign]
+            layer.forward = _traced(layer, decay)
         yield
     finally:
         for layer in layers:
@@ -89,7 +88,8 @@ def _traced(layer: nn.Module, decay: Decay) -> Callable[[Tensor], Tensor]:
 
 def _run(layer: nn.Module, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if isinstance(layer, nn.Conv2d):
-        return layer._conv_forward(x, weight, bias)
+        convolved: Tensor = layer._conv_forward(x, weight, bias)
+        return convolved
     return functional.linear(x, weight, bias)
 
 

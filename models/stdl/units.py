@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
-from torch.nn import functional
+
+from neurodeploy.models.spiking.merged import merged
 
 Shape = tuple[int, ...]
 #: Shapes of one sample at one step, before and after -> fresh modules that lead from the one to the other.
@@ -59,17 +61,31 @@ class Unitary(Protocol):
         ...
 
 
+@contextmanager
+def in_evaluation(model: nn.Module) -> Iterator[None]:
+    """Put every module in ``model`` in evaluation mode for the block, then each back as it was.
+
+    Pieces hold parts of a network without following its mode, so that one flag would not tell.
+    """
+    before = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
+
+
 class Resize(nn.Module):
     """A map averaged to a height and width, for units that cannot reduce by what is asked."""
 
     def __init__(self, sides: Shape) -> None:
         super().__init__()
-        self.sides = sides
+        self.pool = nn.AdaptiveAvgPool2d((sides[0], sides[1]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the map [T, B, C, height, width] of ``x`` [T, B, C, H, W]."""
-        y = functional.adaptive_avg_pool2d(x.flatten(0, 1), self.sides)
-        return y.unflatten(0, x.shape[:2])
+        return merged(self.pool, x)
 
 
 def reduction(source: Shape, target: Shape) -> tuple[int, Sequence[nn.Module]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.files import replacing
-from tests.results import metasdt, sma, stsep
+from tests.results import metasdt, sma, stdl, stsep
 from tests.results.experiment import CLIPS, Experiment, Figures
 from tests.results.page import page
 
@@ -26,6 +26,7 @@ SECTIONS = (
     ("Memory by stages, and STSep", stsep),
     ("Multiscale attention and zone-out", sma),
     ("Channel mixers of Meta-SDT and their receptive fields", metasdt),
+    ("Training in groups and steps (STDL)", stdl),
 )
 
 
