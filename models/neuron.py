@@ -78,7 +78,7 @@ class Lif(Carrying):
         With a batch ``norm`` they are what that makes of ``x``; where it can, and no decay is trained, both are one.
         """
         if norm is not None:
-            if joins(norm, x) and not parametrize.is_parametrized(self):
+            if joins(norm, x) and not self._carries and not parametrize.is_parametrized(self):
                 now = replace(self._dynamics, factor=self.beta.item(), threshold=self.threshold.item())
                 return normalized_sequence(norm, now, x)
             x = merged(norm, x)

@@ -59,7 +59,7 @@ class SpikingResNet(nn.Module):
             stride, before = reduction(source, target)
             return nn.Sequential(*before, _Block(source[0], target[0], stride, dynamics))
 
-        stem = Piece(lambda x: _merged(self.stem, x), self.stem)
+        stem = Piece(lambda x: merged(self.stem, x), self.stem)
         head = Piece(lambda x: self.head(self.neurons(x).mean((-2, -1))), self.neurons, self.head)
         blocks = [Unit(f"blocks.{name}", block, again) for name, block in self.blocks.named_children()]
         return Units((Unit("stem", stem), *blocks), head, lambda: SpikingNeuron(dynamics))

@@ -10,6 +10,7 @@ from torch import nn
 
 from neurodeploy.errors import UsageError
 from neurodeploy.models.architectures import ModelContext
+from neurodeploy.models.optimizers import moments_of
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.stdl.auxiliary import Auxiliary, classifier
 from neurodeploy.models.stdl.learning import Bptt, Group, Local, Method
@@ -69,6 +70,7 @@ class _Case:
         self.number = len(units.units)
         training = recipe.training
         self.samples = -(-training.batch_size // training.accumulate)
+        self.copies = 2 + len(moments_of(training))
 
 
 def _one_group(_settings: SlttSettings, case: _Case) -> list[Group]:
@@ -93,7 +95,7 @@ def _fixed(settings: AuglocalSettings, case: _Case) -> list[Group]:
 def _budgeted(settings: StdlSettings, case: _Case) -> list[Group]:
     ranges = groups_of(case.number, settings.groups)
     head = partial(classifier, case.units, classes=case.context.classes)
-    costs = Costs(case.model, case.context.input_shape, head)
+    costs = Costs(case.model, case.context.input_shape, head, case.copies)
 
     def price(group: range) -> Callable[[tuple[int, ...]], int]:
         own = sum((costs.own[unit] for unit in group[1:]), costs.own[group[0]])
@@ -117,7 +119,7 @@ def _budget(
     if settings.memory_bytes:
         return settings.memory_bytes
     if settings.share:
-        whole = bptt_bytes(case.model, case.context.input_shape, case.context.steps, case.samples)
+        whole = bptt_bytes(case.model, case.context.input_shape, case.context.steps, case.samples, case.copies)
         return int(settings.share * whole)
     one = [cost(uniform(group.stop - 1, case.number, 1)) for cost, group in zip(prices, ranges, strict=False)]
     return max(one, default=0)

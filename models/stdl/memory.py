@@ -19,8 +19,6 @@ from torch.autograd.graph import saved_tensors_hooks
 from neurodeploy.models.spiking.streaming import streaming
 from neurodeploy.models.stdl.units import Shape, Unit, Units, in_evaluation
 
-#: Weights, their gradients, and AdamW's two moments.
-COPIES = 4
 #: Batch normalisation needs more than one value a channel.
 _SAMPLES = 2
 
@@ -99,11 +97,14 @@ class Cost:
 class Costs:
     """What training each unit of a network takes, as it is and made once more for another input.
 
+    ``copies`` are how often a weight's bytes are there: itself, its gradient and the optimizer's moments.
     ``shapes`` are those of the units' outputs, of one sample at one step. The network itself stays as it was.
     """
 
-    def __init__(self, model: nn.Module, input_shape: Shape, head: Callable[[Shape, int], nn.Module]) -> None:
-        self._model, self._input, self._head = model, input_shape, head
+    def __init__(
+        self, model: nn.Module, input_shape: Shape, head: Callable[[Shape, int], nn.Module], copies: int
+    ) -> None:
+        self._model, self._input, self._head, self._copies = model, input_shape, head, copies
         self.shapes = unit_shapes(model.local_units(), input_shape, _place(model))  # type: ignore[operator]
 
     @cached_property
@@ -141,16 +142,16 @@ class Costs:
                 answer = module(x)
             peak = kept.peak
             del answer
-        return Cost(COPIES * weight_bytes(module), peak / _SAMPLES)
+        return Cost(self._copies * weight_bytes(module), peak / _SAMPLES)
 
 
-def bptt_bytes(model: nn.Module, input_shape: Shape, steps: int, samples: int) -> int:
+def bptt_bytes(model: nn.Module, input_shape: Shape, steps: int, samples: int, copies: int) -> int:
     """Return what training the whole of ``model`` by back-propagation through ``steps`` steps takes."""
     probe = copy.deepcopy(model).train()
     with torch.random.fork_rng(devices=[]), counting_kept((*probe.parameters(), *probe.buffers())) as kept:
         answer = probe(torch.ones(1, _SAMPLES, *input_shape, device=_place(model)))
         del answer
-    return Cost(COPIES * weight_bytes(probe), kept.peak / _SAMPLES * steps).of(samples)
+    return Cost(copies * weight_bytes(probe), kept.peak / _SAMPLES * steps).of(samples)
 
 
 def weight_bytes(module: nn.Module) -> int:

@@ -55,7 +55,7 @@ def test_c7_a_real_budget_is_kept():
     numbers = []
     for share in (0.01, 0.3, 0.6, 1.0):
         model, learning = built(f'kind = "stdl"\nshare = {share}')
-        budget = share * bptt_bytes(model, (1, 8, 8), 3, made.training.batch_size)
+        budget = share * bptt_bytes(model, (1, 8, 8), 3, made.training.batch_size, 4)
         chosen = [group for group in learning.groups if group.choice]
         assert all(group.bytes <= budget for group in chosen)
         numbers.append(sum(len(group.choice) for group in chosen))
