@@ -60,9 +60,11 @@ bench-quantization: $(VENV)/.ready
 	$(BIN)/python -m tests.benchmarks.quantizing -o build/quantization/time.json
 	$(BIN)/python -m tests.benchmarks.quantization_page build/quantization --page docs/quantization.md
 
-# What others published and measured, beside what this says.
+# What others published and measured, beside what this says; then the trained systems on moving digits, about two hours of
+# two cores from nothing: runs that docs/results.json holds are kept, and docs/results.md says which claims hold.
 results: $(VENV)/.ready
 	$(BIN)/python -m tests.published
+	$(BIN)/python -m tests.results
 
 # The witness: without a Python 3.10 to be had the demo goes on and says that Lava was not consulted.
 lava: $(VENV)/.ready
