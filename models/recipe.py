@@ -44,7 +44,7 @@ class DataSettings:
     label : what of a moving digit is asked.
     train_samples : how many are trained on, each class in its share, drawn from ``split_seed``; 0 is all.
     folder : where the dataset's files lie; empty for one that needs none.
-    size : height and width that a network is fed; 0 is the dataset's own.
+    size : height and width that a network is fed; 0 is the dataset's own. Of COCO the shorter side in tests.
     framing : whether a step holds an equal share of a recording's events or of its time.
     split : which of a dataset's official splits.
     stride : frames of a video from one step to the next; 0 takes one frame of each of ``steps`` equal parts of it.
@@ -102,6 +102,7 @@ class TrainingSettings:
     clip_norm : the Euclidean norm of all gradients together that a step takes at most; 0 clips none.
     fused_norm : compute a batch norm and the lif layer behind it as one in training: less is kept for the backward
         pass, and on a CPU it takes less time. The results are others by rounding, so runs are not those without it.
+    head_rate : times what rate the head of a network learns, where that names one: Semantic-FPN's, behind its pyramid.
     deterministic : let a GPU give equal bytes for equal training, at some cost; a CPU always does.
     """
 
@@ -133,6 +134,7 @@ class TrainingSettings:
     clip_norm: float = unwritten(bounded(0.0, 1e30, 0.0))
     deterministic: bool = unwritten(field(default=False))
     fused_norm: bool = unwritten(field(default=False))
+    head_rate: float = unwritten(bounded(0.0, 1e6, 1.0))
 
 
 @dataclass(frozen=True)

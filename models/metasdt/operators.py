@@ -93,7 +93,7 @@ def _operators() -> Iterator[None]:
 def _define() -> None:
     if _libraries:
         return
-    library = torch.library.Library("torchvision", "DEF")
+    library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for schema in _SCHEMAS:
         library.define(schema)
     library.impl("nms", suppressed, "CPU")
