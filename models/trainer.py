@@ -82,6 +82,15 @@ class Trainer:
         trained = {name: p for name, p in self._parameters.items() if p.requires_grad}
         self._optimizer = NamedOptimizer(trained, recipe.training, _heads(recipe, self.model))
 
+    def begin(self) -> None:
+        """Give the network the weights that the recipe lets it begin with, where it names some."""
+        if file := self.recipe.training.pretrained:
+            from neurodeploy.models.metasdt.pretrained import load_backbone
+
+            load_backbone(self.model, file)
+            if self._average is not None:
+                self._average = WeightAverage(self.model, self.recipe.training.ema)
+
     @property
     def steps(self) -> int:
         """The optimizer steps of an epoch."""

@@ -133,11 +133,15 @@ class _Run:
         if resume:
             last = folder.resume(trainer.recipe, write=self._writes)
             check_same_data(folder.files["run"], record)
-            if last is not None:
+            if last is None:
+                trainer.begin()
+            else:
                 trainer.restore(last, str(folder.files["last"]))
                 self._saved = (len(trainer.history), trainer.step)
-        elif self._writes:
-            folder.start(trainer.recipe, force=force)
+        else:
+            trainer.begin()
+            if self._writes:
+                folder.start(trainer.recipe, force=force)
         trainer.processes.wait()
         if self._writes:
             folder.write_text("run", json.dumps(record, indent=1) + "\n")

@@ -9,10 +9,12 @@ from click.testing import CliRunner
 
 from neurodeploy.cli.train import train as command
 from neurodeploy.errors import InputError, UsageError
-from neurodeploy.models.checkpoint import load_model
+from neurodeploy.models.checkpoint import Checkpoint, load_model, save_checkpoint
 from neurodeploy.models.convnet import build_model
+from neurodeploy.models.dataset import load_samples
 from neurodeploy.models.plan import plan_training
-from neurodeploy.models.recipe import Recipe, parse_recipe
+from neurodeploy.models.recipe import Recipe, load_recipe, parse_recipe
+from neurodeploy.models.trainer import Trainer
 from neurodeploy.models.training import TrainingInterrupted, train
 from tests.models.data.test_detection import write_coco
 from tests.models.data.test_segmentation import write_ade20k
@@ -149,3 +151,38 @@ def test_the_head_learns_at_its_own_rate(tmp_path):
     for name, rate in (("classify.bias", 0.02), ("pyramid.outputs.0.norm.bias", 0.01)):
         moved = (after[name] - before[name]).abs()
         assert moved.max() == pytest.approx(rate, rel=1e-3)
+
+
+def classifier(path: Path, *overrides: str) -> dict[str, torch.Tensor]:
+    """Write an untrained classifier on the small backbone and return its tensors."""
+    data = '[data]\ndataset = "imagenet"\nsteps = 1\nsize = 32\n[training]\nepochs = 1\nlearning_rate = 0.1\n'
+    recipe = parse_recipe(f'name = "c"\n{data}[model]\nkind = "meta-sdt"\n{SMALL}', "c.toml", overrides)
+    torch.manual_seed(11)
+    state = build_model(recipe).state_dict()
+    save_checkpoint(path, Checkpoint(recipe, 1, state))
+    return state
+
+
+def test_a_backbone_begins_with_that_of_a_classifier(case, tmp_path):
+    dataset, folder = case
+    own, file = classifier(tmp_path / "c.safetensors"), tmp_path / "c.safetensors"
+    recipe = recipe_for(dataset, folder, f'pretrained="{file}"', "ema=0.5")
+    trainer = Trainer(recipe, load_samples(recipe.data))
+    name = "backbone.sections.2.1.mixer.second.0.weight"
+    there = name if dataset == "ade20k" else f"backbone.{name}"
+    assert not torch.equal(trainer.model.state_dict()[there], own[name])
+    trainer.begin()
+    assert torch.equal(trainer.model.state_dict()[there], own[name])
+    assert torch.equal(trainer.checkpoint().average[there], own[name])
+
+
+def test_another_or_no_backbone_is_refused(tmp_path):
+    folder, file = write_ade20k(tmp_path / "data"), tmp_path / "c.safetensors"
+    classifier(file, 'model.mixer="conv"')
+    with pytest.raises(
+        InputError, match=r"another backbone: its 'backbone\.sections\.1a\.1\.mixer\.first\S+' does not"
+    ):
+        train(recipe_for("ade20k", folder, f'pretrained="{file}"'), tmp_path / "run")
+    with pytest.raises(UsageError, match=r"training\.pretrained: names a file, and ConvNet has no backbone"):
+        train(load_recipe("digits", [f'pretrained="{file}"']), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
