@@ -1,10 +1,10 @@
 """The trained systems on one GPU in one call of a few minutes: ``python -m tests.benchmarks.gpu_systems``.
 
 First the three systems are held against the same networks on SpikingJelly's layers, weight for weight: spikes, answers
-and gradients in float32. Then both train them (forward, cross-entropy, backward, a step of SGD, in the precision
-``bf16`` of recipes) in rounds in which everyone has a turn, and the memory of STDL is held against BPTT's. Without a GPU
-it says so and ends with 2. ``--device cpu --tiny`` runs all of it on small networks in float32, to test the script; the
-figures are then void, and memory is what autograd keeps.
+and gradients in float32. Then both train them (forward, cross-entropy, backward, a step of SGD, in a recipe's bf16) in
+rounds in which everyone has a turn, and the memory of STDL is held against BPTT's. Without a GPU it says so and ends
+with 2. ``--device cpu --tiny`` runs all of it on small networks in float32, to test the script; the figures are then
+void, and memory is what autograd keeps.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Correctness and speed of spiking layers on CUDA in one call: ``python -m tests.benchmarks.gpu_training``.
 
 Holds spikes and gradients of the Triton kernels against the reference on the same device, counts compilations over many
-shapes, and times forward and backward of a LIF layer in float32 and bfloat16 beside SpikingJelly's. Under ``TRITON_INTERPRET=1 ... --quick`` it runs on a CPU, to test the script; the
-figures are then void.
+shapes, and times forward and backward of a LIF layer in float32 and bfloat16 beside SpikingJelly's. Under
+``TRITON_INTERPRET=1 ... --quick`` it runs on a CPU, to test the script; the figures are then void.
 """
 
 from __future__ import annotations
