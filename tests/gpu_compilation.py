@@ -195,28 +195,13 @@ def systems(_device: Device, _seeds: range) -> None:
 
     Their tensors lie on the CPU, and no launch writes any, so that numbers mean nothing.
     """
-    from neurodeploy.models.architectures import MODEL_KINDS, ModelContext, ResNetSettings, kind_of
-    from neurodeploy.models.metasdt.settings import MetaSdtSettings, MetaSdtV2Settings
-    from neurodeploy.models.sma.settings import SmaResNetSettings, SmaVggSettings
     from neurodeploy.models.spiking import device
-    from neurodeploy.models.stsep.settings import StsepSettings
+    from tests.models.systems import SMALL, small
 
-    sizes: dict[str, Any] = {"channels": (16, 16, 16, 16), "blocks": (1, 0, 1, 1, 0)}
-    every = (
-        StsepSettings(depth=10, channels=8, stages=1),
-        StsepSettings(depth=10, channels=8, stages=1, charge="sj", shortcut="spike"),
-        StsepSettings(depth=10, channels=8, stages=1, block="plain", stateless=("1",)),
-        SmaVggSettings(channels=8, blocks=3, hidden=16, time_reduction=1, time_ratio=2),
-        SmaResNetSettings(channels=4, attended_blocks=1, branches="lif-ms", channel_reduction=2, time_steps_kept=1),
-        MetaSdtSettings(**sizes),
-        MetaSdtV2Settings(**sizes),
-        ResNetSettings(stages=1, blocks=1, channels=8),
-    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device, "takes", lambda x: x.dtype in device.DTYPES and bool(x.numel()))
-        for settings in every:
-            model = MODEL_KINDS[kind_of(settings)].build(settings, ModelContext((3, 32, 32), 5, 2)).train()
-            model(torch.zeros(2, 2, 3, 32, 32)).sum().backward()
+        for name in SMALL:
+            small(name)(torch.zeros(2, 2, 3, 32, 32)).sum().backward()
 
 
 def in_a_child(name: str, folder: Path) -> list[Kernel]:

@@ -101,16 +101,18 @@ class Local:
         """Run forward and backward group by group and, unless time is not cut, step by step."""
         self.auxiliary.train()
         if not self._stepwise:
-            return self._pass(channels_last(x), labels, weight)
-        answers, total, steps = [], 0.0, len(x)
+            outputs, whole = self._pass(channels_last(x), labels, weight)
+            return outputs, whole.item()
+        answers, losses, steps = [], [], len(x)
         with streaming(self._whole, detached=True), tracing(self._decays) if self._decays else nullcontext():
             for number, step in enumerate(torch.split(channels_last(x), 1)):
                 if number and self._settings.online_update:
                     update()
                 answer, loss = self._pass(step, labels, weight / steps)
                 answers.append(answer)
-                total += loss
-        return torch.cat(answers), total / steps
+                losses.append(loss)
+        # Fetched together: a device is waited for once a batch.
+        return torch.cat(answers), sum(torch.stack(losses).tolist()) / steps
 
     @torch.no_grad()
     def answers(self, x: Tensor) -> list[Tensor]:
@@ -119,7 +121,7 @@ class Local:
             found: list[Tensor] = _Answers(self._parts, self.auxiliary)(channels_last(x))
             return found
 
-    def _pass(self, x: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, float]:
+    def _pass(self, x: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, Tensor]:
         for part, auxiliary in zip(self._parts, self.auxiliary.children(), strict=False):
             with _autocast(x, self._training):
                 x = part(x.detach())
@@ -129,7 +131,7 @@ class Local:
             outputs = self._parts[-1](x.detach())
         loss = loss_of(outputs, labels, self._training)
         (loss * weight).backward()  # type: ignore[no-untyped-call]
-        return outputs.detach(), loss.item()
+        return outputs.detach(), loss.detach()
 
 
 class _Answers(nn.Module):
