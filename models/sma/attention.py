@@ -53,7 +53,7 @@ class MultiscaleAttention(nn.Module):
         """Return the branches' maps [n, T, B, C, H, W] of ``x`` [T, B, C, H, W]."""
         layers = zip(self.convs, self.norms, self.neurons, strict=True)
         maps = [neuron(merged(norm, merged(conv, x))) for conv, norm, neuron in layers]
-        return joined(maps, 0).unflatten(0, (len(maps), -1))
+        return joined(maps, 0).view(len(maps), *x.shape)
 
     def weights(self, branches: Tensor) -> tuple[Tensor, Tensor]:
         """Return Wc [n, T, B, C] (SMA-L: [n, 1, B, C]) and Wt [n, T, B]; each sums to 1 over n."""

@@ -20,7 +20,7 @@ def joined(parts: Sequence[Tensor], dim: int) -> Tensor:
     torch joins five dimensions into the order channel, row, column, whatever came.
     """
     x = torch.cat([part.flatten(0, 1) for part in parts], dim=1 if dim == 2 else 0)
-    return x.unflatten(0, (-1, parts[0].shape[1]))
+    return x.view(-1, parts[0].shape[1], *x.shape[1:])
 
 
 def channels_last(x: Tensor) -> Tensor:
