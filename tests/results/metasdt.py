@@ -12,7 +12,10 @@ from tests.results.experiment import Experiment, Figures, first_clips
 _NET = (
     'kind = "meta-sdt"\nchannels = [16, 32, 32, 32]\nblocks = [1, 1, 0, 1, 0]\nstrides = [2, 2, 2, 1, 1]\nheads = 4\n'
     'expansion = 2\nmixer = "{mixer}"\nlayout = "{layout}"\nmixer_expansion = {expansion}\ndropout = 0.0\n'
+    "mixer_norm = true\n"
 )
+#: Equal for all; chosen for Conv and SRB together.
+_TRAINING = ("data.steps=4", "training.batch_size=32", "training.learning_rate=0.01")
 #: Clips whose fields are averaged, and pixels from the centre within which energy is counted.
 _RUNS, _RADIUS = 16, 3.0
 
@@ -39,7 +42,7 @@ def measured(trainer: Trainer) -> Figures:
 
 def _net(name: str, mixer: str, layout: str, expansion: int) -> Experiment:
     model = _NET.format(mixer=mixer, layout=layout, expansion=expansion)
-    return Experiment(name, model, "digit", 3, extra=("data.steps=4",), measure=measured, picture=picture)
+    return Experiment(name, model, "digit", 2, extra=_TRAINING, measure=measured, picture=picture)
 
 
 #: Weights of a mixer of C channels: 18 e C^2 of Conv, 2 e C^2 of MLPixer, 10 e C^2 of SRB, here 36, 36 and 30.
