@@ -45,11 +45,12 @@ def _net(name: str, mixer: str, layout: str, expansion: int) -> Experiment:
     return Experiment(name, model, "digit", 2, extra=_TRAINING, measure=measured, picture=picture)
 
 
-#: Weights of a mixer of C channels: 18 e C^2 of Conv, 2 e C^2 of MLPixer, 10 e C^2 of SRB, here 36, 36 and 30.
+#: Weights of a mixer of C channels: 18 e C^2 of Conv, 2 e C^2 of MLPixer, 10 e C^2 of SRB, here 36, 32 and 30; norms
+#: add 2 (e + 1) C each.
 EXPERIMENTS = (
     _net("Conv", "conv", "reference", 2),
-    _net("MLPixer", "mlpixer", "reference", 18),
-    _net("MLPixer, pointwise", "mlpixer", "pointwise", 18),
+    _net("MLPixer", "mlpixer", "reference", 16),
+    _net("MLPixer, pointwise", "mlpixer", "pointwise", 16),
     _net("SRB", "srb", "reference", 3),
     _net("SRB, pointwise", "srb", "pointwise", 3),
 )
@@ -65,9 +66,9 @@ def _above(name: str) -> Claim:
 
 
 def _wider(name: str) -> Claim:
-    figure = "sigma of 1b"
+    figure = "sigma of 1a"
     return Claim(
-        f"The receptive field of {name} is wider than Conv's in the first stage",
+        f"The receptive field of {name} is wider than Conv's in the first section",
         lambda f: mean(f[name][figure]) > mean(f["Conv"][figure]),
         (name, figure),
         ("Conv", figure),
@@ -75,3 +76,20 @@ def _wider(name: str) -> Claim:
 
 
 CLAIMS = (_above("SRB"), _above("MLPixer"), _wider("SRB"), _wider("MLPixer"))
+
+TRIED = """
+4 steps, two epochs, a batch of 32 and a rate of 0.01 for all. Linear layers are followed by norms, which is the paper's
+formula and not its public code: without them, and with the code's initial weights, the neurons between the halves of a
+mixer are silent at first. Networks are still learning when they stop, and test clips are of 100 digits.
+
+Tried with seed 0, at equal epochs. Without those norms: three epochs at a rate of 0.005 and a batch of 64, Conv 84.9,
+MLPixer 81.9, SRB 79.5 %; two epochs with a batch of 32, Conv 81.9, SRB 77.0 %. With them, at 0.01, Conv 88.4,
+SRB 86.5 %, and MLPixer, with 1.3 % more parameters than Conv, 91.4 %; at 0.02, Conv 88.1, SRB 86.1 %. SRB in the
+formula's order, convolution first, 77.9 %. Not tried for want of time: a first section at full resolution, four times
+as dear, and tasks other than telling digits, which are small here beside the 24 pixels of a frame.
+
+The claim on width is about the first section, 1a. In these runs Conv's spread there was 4.6 to 4.8 pixels and SRB's
+5.1 to 5.5 (4.9 with the convolution first); in 1b all networks were at 5.8 to 6.2, not far from the 6.9 of a map that fills
+the frame evenly, and their order changed from run to run. I-LIF neurons have no memory, so that temporal curves stand
+at the last step alone.
+"""

@@ -75,3 +75,17 @@ CLAIMS = (
         ("BPTT", "MiB kept"),
     ),
 )
+
+TRIED = """
+Seven units (a stem and two blocks at each of 12, 6 and 3 pixels), 4 steps, a batch of 32, equal options for all.
+ELL-like has a group for each unit, AugLocal-like for all but the last two; STDL has three groups, and its budget of a
+quarter of what BPTT takes leaves the first group three and the second two of the units behind it, spread to the end.
+Part of what parts it from the others is therefore the coarser cut. A budget of 32 % would give the first group four
+units and keep 3.4 MiB, more than a quarter of BPTT's 13.2.
+
+Before this, with seed 0: five units at two resolutions, 8 steps, a batch of 64, a rate of 0.005 and unscaled features
+left BPTT itself at 60 to 67 % in three epochs, and all methods within a few points of each other (ELL-like 62.1,
+AugLocal-like 58.1, STDL 54.0): none had converged. 4 steps and a batch of 32 gave BPTT 74.9 %, a logit scale of 10
+77.4 % and a rate of 0.01 beside it 84.8 %, both in two epochs; the neurons of `lif-sj` were below those of `lif-ms`
+(54.5 against 67.1 %).
+"""
