@@ -280,4 +280,8 @@ def _heads(recipe: Recipe, model: nn.Module) -> tuple[str, ...]:
 
 
 def _first_not_finite(tensors: dict[str, Any]) -> str | None:
-    return next((name for name, value in tensors.items() if not torch.isfinite(value).all()), None)
+    if not tensors:
+        return None
+    # Fetched together: a device is waited for once.
+    finite = torch.stack([torch.isfinite(value).all() for value in tensors.values()]).tolist()
+    return next((name for name, fine in zip(tensors, finite, strict=True) if not fine), None)
