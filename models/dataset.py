@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from neurodeploy.errors import UsageError
 from neurodeploy.models import digits
 from neurodeploy.models.augmentations import augment_of, check_augmentations
-from neurodeploy.models.data import moving, pictures, recorded
+from neurodeploy.models.data import cifar, moving, pictures, recorded
 from neurodeploy.models.data.layouts import RECORDED
 from neurodeploy.models.parts import stratified_part
 from neurodeploy.models.recipe import DataSettings
@@ -40,6 +40,12 @@ def _pictures(settings: DataSettings) -> DatasetKind:
     )
 
 
+def _cifar(settings: DataSettings) -> DatasetKind:
+    kind = cifar.CIFAR[settings.dataset]
+    scaling = kind.scaling if settings.pixels == "normal" else pictures.SCALINGS[settings.pixels]
+    return DatasetKind(cifar.SHAPE, kind.classes, cifar.load_cifar, scaling)
+
+
 #: What is known of a dataset may depend on the settings: which label is asked decides how many classes there are.
 DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     "digits": lambda _: DatasetKind(digits.INPUT_SHAPE, digits.CLASSES, digits.load_digits),
@@ -48,6 +54,7 @@ DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     ),
     **dict.fromkeys(RECORDED, _recorded),
     **dict.fromkeys(pictures.PICTURES, _pictures),
+    **dict.fromkeys(cifar.CIFAR, _cifar),
 }
 
 
