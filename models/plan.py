@@ -17,10 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from neurodeploy.models.architectures import ModelContext
 from neurodeploy.models.convnet import build_model
 from neurodeploy.models.dataset import dataset_kind
-from neurodeploy.models.losses import loss_of
 from neurodeploy.models.optimizers import moments_of
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.stdl.planning import MethodPlan, plan_method
+from neurodeploy.models.tasks.rehearsal import rehearsal_of
 from neurodeploy.models.watching import layers, own_parameters, watching
 
 #: Batch normalisation needs more than one value a channel.
@@ -166,9 +166,10 @@ def _measured(model: nn.Module, recipe: Recipe, input_shape: tuple[int, ...]) ->
         saved_tensors_hooks(keep, lambda tensor: tensor),
         torch.autocast("cpu", torch.bfloat16, enabled=recipe.training.precision == "bf16"),
     ):
+        rehearse = rehearsal_of(recipe)
         with watching(model.train(), note):
-            output = model(x)
-        loss_of(output, torch.zeros(_SAMPLES, dtype=torch.int64), recipe.training)
+            output = rehearse.forward(model, x)
+        rehearse.loss(output)
     last = next(reversed(rows))
     rows[last] = replace(rows[last], kept_bytes=rows[last].kept_bytes + _bytes(kept) - held)
     return _with_silent(list(rows.values()), model)

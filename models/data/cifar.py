@@ -111,8 +111,8 @@ class Stills:
     def fingerprint(self) -> bytes:
         """Return the SHA-256 of pictures, labels, their order and the number of steps."""
         digest = hashlib.sha256(f"{self.images.shape};{self.steps}".encode())
-        digest.update(np.ascontiguousarray(self.images))
-        digest.update(np.ascontiguousarray(self.labels, "<i8"))
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels, "<i8").data)
         return digest.digest()
 
     def save(self, path: Path) -> None:

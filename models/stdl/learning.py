@@ -52,7 +52,7 @@ class Bptt:
 
     def backward(self, x: Tensor, labels: Tensor, weight: float, _update: Update) -> tuple[Tensor, float]:
         """Run forward and backward over the whole sequence."""
-        with _autocast(x, self._training):
+        with autocast(x, self._training):
             outputs = self._module(x)
         loss = loss_of(outputs, labels, self._training)
         (loss * weight).backward()  # type: ignore[no-untyped-call]
@@ -125,11 +125,11 @@ class Local:
 
     def _pass(self, x: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, Tensor]:
         for part, auxiliary in zip(self._parts, self.auxiliary.children(), strict=False):
-            with _autocast(x, self._training):
+            with autocast(x, self._training):
                 x = part(x.detach())
                 answer = auxiliary(x)
             (loss_of(answer, labels, self._training) * weight).backward()  # type: ignore[no-untyped-call]
-        with _autocast(x, self._training):
+        with autocast(x, self._training):
             outputs = self._parts[-1](x.detach())
         loss = loss_of(outputs, labels, self._training)
         (loss * weight).backward()  # type: ignore[no-untyped-call]
@@ -159,5 +159,6 @@ def _share_momentum(model: nn.Module, steps: int) -> None:
             norm.momentum /= steps
 
 
-def _autocast(x: Tensor, training: TrainingSettings) -> torch.autocast:
+def autocast(x: Tensor, training: TrainingSettings) -> torch.autocast:
+    """Return the block in which layers compute in the precision of ``training``, on the device of ``x``."""
     return torch.autocast(x.device.type, torch.bfloat16, enabled=training.precision == "bf16")

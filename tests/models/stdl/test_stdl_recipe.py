@@ -17,9 +17,9 @@ from neurodeploy.models.recipe import (
     Recipe,
     TrainingSettings,
     load_recipe,
-    packaged_recipes,
     parse_recipe,
 )
+from neurodeploy.models.recipefiles import packaged_recipes
 from neurodeploy.models.stdl.building import build_method
 from neurodeploy.models.stdl.memory import made_again, unit_shapes
 from neurodeploy.models.stdl.selection import groups_of, uniform
