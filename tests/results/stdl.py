@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from neurodeploy.models.convnet import as_input
 from neurodeploy.models.stdl.memory import counting_kept
 from neurodeploy.models.trainer import Trainer
 from tests.results.claims import Claim, Table, mean
@@ -21,9 +19,9 @@ def kept_bytes(trainer: Trainer) -> Figures:
     """Return the most that autograd held at a time in one training step of 32 clips, in MiB."""
     part = trainer.data.train.take(np.arange(32))
     trainer.model.train()
-    weights = (*trainer.model.parameters(), *trainer.method.auxiliary.parameters())
+    weights = (*trainer.model.parameters(), *trainer.task.auxiliary.parameters())
     with counting_kept(weights) as kept:
-        trainer.method.backward(as_input(part.spikes), torch.from_numpy(part.labels), 1.0, lambda: None)
+        trainer.task.backward(part, 1.0, lambda: None)
     return {"MiB kept": kept.peak / 2**20}
 
 
