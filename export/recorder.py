@@ -27,6 +27,7 @@ class Recorder(Protocol):
 
     readers: Mapping[type, Reader]
     dt: float
+    nodes: Mapping[str, Node]
 
     def read(self, tensor: Any, operation: str) -> Value:
         """Return what a tensor holds, refusing states and constants."""
@@ -42,6 +43,15 @@ class Recorder(Protocol):
 
     def insert(self, name: str, node: Node, value: Value) -> str:
         """Add a node that reads a value and return the name it has got."""
+
+    def sources_of(self, name: str) -> tuple[str, ...]:
+        """Return the nodes that a node reads."""
+
+    def shape_of(self, name: str) -> Shape:
+        """Return the shape of one sample of a node's answer."""
+
+    def note(self, sentence: str) -> None:
+        """Let the graph tell something that the model does not say."""
 
     def pass_on(self, answer: Tensor, value: Value) -> None:
         """Let a tensor hold a value."""
@@ -60,3 +70,6 @@ Handler = Callable[[Recorder, str, Any, dict[str, Any], Any], None]
 def leading_axes(tensor: Tensor, value: Value) -> int:
     """Return the axes of a tensor before those of a sample."""
     return tensor.ndim - len(value.shape)
+
+#: (recorder, module, its name, what it reads): adds several nodes for a module and returns what it answers.
+Composer = Callable[[Recorder, Any, str, Value], Value]
