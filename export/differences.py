@@ -8,8 +8,9 @@ line is empty at first, so this is ``d[0] = s[0]``, which is what the boundary `
     relay[t] = [s[t] + awake[t-1] > 3/2]    nothing came before the first step, so no relay fires in it
 
 which discards the difference of step 0 exactly, whatever stands before or behind it; relays cost one neuron and two
-synapses a source neuron, and one hop on a chip. A difference of values that are linear in spikes is taken of the spikes,
-and constants cancel.
+synapses a source neuron, and one hop on a chip. Priming the delay with the first frame instead, by showing it twice,
+would charge neurons with memory and shift the blocks behind. A difference of values that are linear in spikes is taken
+of the spikes, and constants cancel.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Differences:
     def _terms(self, recorder: Recorder, module: Difference, name: str, sources: tuple[str, ...]) -> list[str]:
         found: list[str] = []
         for source in sources:
-            node = recorder.nodes[source]
+            node = recorder.node_of(source)
             if _spike(recorder, source) is not None:
                 now = source if module.history else self._relay(recorder, source)
                 found += [now, self._earlier(recorder, source, -1.0)]
@@ -82,12 +83,17 @@ class Differences:
             raise Unsupported(name, problem, "train with model.rectify = false, or model.shortcut = 'membrane'")
         gate = () if module.history else (self._gate(recorder, source, spike),)
         least = 0.5 * spike if module.history else 1.5 * spike
-        neurons = (forgetful(value.shape, recorder.dt, least, spike=spike), forgetful(value.shape, recorder.dt, spike / 2))
+        neurons = (
+            forgetful(value.shape, recorder.dt, least, spike=spike),
+            forgetful(value.shape, recorder.dt, spike / 2),
+        )
         came = Value((source, self._earlier(recorder, source, -1.0), *gate), value.shape)
         went = Value((self._turned(recorder, source), self._earlier(recorder, source, 1.0)), value.shape)
         total, channels = 2 * value.shape[0], value.shape[0]
         placed = []
-        for place, (label, neuron, given) in enumerate(zip(("appears", "disappears"), neurons, (came, went), strict=True)):
+        for place, (label, neuron, given) in enumerate(
+            zip(("appears", "disappears"), neurons, (came, went), strict=True)
+        ):
             node = recorder.insert(label, neuron, given)
             matrix = frozen_array(np.eye(total, channels, -place * channels, dtype=np.float32))
             placed.append(recorder.insert("place", PLACES[len(value.shape)](matrix), Value((node,), value.shape)))
@@ -132,7 +138,7 @@ class Differences:
 
 def _spike(recorder: Recorder, name: str) -> float | None:
     """Return what a spike of a node is worth that answers single spikes, None for any other."""
-    node = recorder.nodes[name]
+    node = recorder.node_of(name)
     if isinstance(node, Pool) and node.kind == "max":
         sources = recorder.sources_of(name)
         return _spike(recorder, sources[0]) if len(sources) == 1 else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,9 @@ DEFAULT_DT = 1e-3
 
 #: Number of levels of the random images that are coded as spikes for the proof.
 _LEVELS = 16
+
+#: Answers of a drawn proof at most: large networks are proved on fewer samples.
+_MOST_CELLS = 1 << 26
 
 #: Name of the node that makes input of pixels.
 _SCALING = "scaling"
@@ -58,13 +61,21 @@ def open_checkpoint(path: str | Path, *, dt: float | None = None, steps: int | N
         graph = graph if scaling is None else with_first(graph, _SCALING, _norm(scaling))
         record = partial(record_system, model)
 
+    most = max(1, _MOST_CELLS // (length * _neurons(graph)))
+
     def draw(samples: int, seed: int) -> npt.NDArray[np.uint8]:
+        samples = min(samples, most)
         if scaling is not None:
             return np.random.default_rng(seed).integers(0, 256, (samples, length, *shape), np.uint8)
         levels = np.random.default_rng(seed).integers(0, _LEVELS + 1, (samples, *shape))
         return rate_code(levels, length, _LEVELS)
 
     return LiveModel(graph, lambda inputs: record(as_input(inputs, scaling)), draw)
+
+
+def _neurons(graph: Graph) -> int:
+    """Return the number of neurons."""
+    return sum(math.prod(node.shape) for node in graph.nodes.values() if isinstance(node, Neuron))
 
 
 def _chain(model: ConvNet, dt: float, scaling: Scaling | None) -> tuple[Graph, Callable[[Tensor], Answers]]:

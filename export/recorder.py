@@ -27,7 +27,6 @@ class Recorder(Protocol):
 
     readers: Mapping[type, Reader]
     dt: float
-    nodes: Mapping[str, Node]
 
     def read(self, tensor: Any, operation: str) -> Value:
         """Return what a tensor holds, refusing states and constants."""
@@ -43,6 +42,9 @@ class Recorder(Protocol):
 
     def insert(self, name: str, node: Node, value: Value) -> str:
         """Add a node that reads a value and return the name it has got."""
+
+    def node_of(self, name: str) -> Node:
+        """Return the node of this name."""
 
     def sources_of(self, name: str) -> tuple[str, ...]:
         """Return the nodes that a node reads."""
@@ -70,6 +72,7 @@ Handler = Callable[[Recorder, str, Any, dict[str, Any], Any], None]
 def leading_axes(tensor: Tensor, value: Value) -> int:
     """Return the axes of a tensor before those of a sample."""
     return tensor.ndim - len(value.shape)
+
 
 #: (recorder, module, its name, what it reads): adds several nodes for a module and returns what it answers.
 Composer = Callable[[Recorder, Any, str, Value], Value]

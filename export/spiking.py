@@ -77,7 +77,9 @@ def _normalized(module: NormalizedNeuron, name: str, shape: Shape, dt: float) ->
 
 def _map_linear(module: MapLinear, name: str, shape: Shape, _dt: float) -> Fragment:
     if module.layout != "pointwise":
-        problem = f"is a linear layer in the layout {module.layout!r}, which mixes places that are no window of a kernel"
+        problem = (
+            f"is a linear layer in the layout {module.layout!r}, which mixes places that are no window of a kernel"
+        )
         raise Unsupported(name, problem, "train with model.layout = 'pointwise', which is a 1 x 1 convolution")
     return Fragment(as_node(as_convolution(module), name, shape))
 

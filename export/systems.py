@@ -117,7 +117,7 @@ def _by_sample(answer: Tensor) -> npt.NDArray[np.float64]:
 def _levels(module: MultiSpike, name: str, values: npt.NDArray[np.float64]) -> Answers:
     """Return what each of the populations sends that together are integer neurons."""
     worth, count = 1.0 / module.norm, np.rint(values * module.norm)
-    return {node: worth * (count >= level) for level, node in enumerate(level_names(module, name), start=1)}
+    return {node: np.where(count >= level, worth, 0.0) for level, node in enumerate(level_names(module, name), start=1)}
 
 
 #: Module whose answers are compared -> (module, name, [samples, steps, ...]) -> population -> its answers.

@@ -247,6 +247,10 @@ class _Recorder(TorchFunctionMode):
         self._connect(value, added)
         return added
 
+    def node_of(self, name: str) -> Node:
+        """Return the node of this name."""
+        return self.nodes[name]
+
     def sources_of(self, name: str) -> tuple[str, ...]:
         """Return the nodes that a node reads."""
         return tuple(source for source, target in self.edges if target == name)

@@ -30,9 +30,9 @@ def lower(graph: Graph) -> Graph:
 
     A synapse that nothing was folded into keeps its arrays; what was computed is float64.
 
-    Every edge into a Neuron then comes from exactly one synapse whose source is an Input or a Neuron (a Threshold or a
-    Delay of several steps stays where it is and bounds a synapse likewise); several synapses into one neuron are their sum; an Output
-    follows its neurons directly.
+    Every edge into a Neuron then comes from exactly one synapse whose source is an Input or a Neuron (a Threshold and
+    a Delay of several steps stay where they are and bound a synapse likewise); several synapses into one neuron are
+    their sum; an Output follows its neurons directly.
 
     Raises
     ------
