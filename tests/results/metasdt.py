@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from neurodeploy.models.erf.drawing import draw_fields
 from neurodeploy.models.erf.measure import st_erf
+from neurodeploy.models.erf.scalars import ReceptiveField
 from neurodeploy.models.trainer import Trainer
 from tests.results.claims import Claim, mean
 from tests.results.experiment import Experiment, Figures, first_clips
@@ -11,15 +13,25 @@ _NET = (
     'kind = "meta-sdt"\nchannels = [16, 32, 32, 32]\nblocks = [1, 1, 0, 1, 0]\nstrides = [2, 2, 2, 1, 1]\nheads = 4\n'
     'expansion = 2\nmixer = "{mixer}"\nlayout = "{layout}"\nmixer_expansion = {expansion}\ndropout = 0.0\n'
 )
-#: Clips whose fields are averaged.
-_RUNS = 16
+#: Clips whose fields are averaged, and pixels from the centre within which energy is counted.
+_RUNS, _RADIUS = 16, 3.0
 
 
-def fields(trainer: Trainer) -> Figures:
-    """Return the mixers' parameters and the spatial fields of the first two sections, trained, on test clips."""
+def fields(trainer: Trainer) -> list[ReceptiveField]:
+    """Return the receptive fields of the first two sections, trained, over test clips."""
+    return list(st_erf(trainer.model, first_clips(trainer, _RUNS), ("1a", "1b")))
+
+
+def picture(trainer: Trainer, title: str) -> str:
+    """Return maps and temporal curves of the first two sections as SVG."""
+    return draw_fields(fields(trainer), title, _RADIUS)
+
+
+def measured(trainer: Trainer) -> Figures:
+    """Return the parameters and how wide the fields of the first two sections are."""
     found = {"thousand parameters": sum(p.numel() for p in trainer.model.parameters()) / 1000}
-    for field in st_erf(trainer.model, first_clips(trainer, _RUNS), ("1a", "1b")):
-        summary = field.summary(3.0)
+    for field in fields(trainer):
+        summary = field.summary(_RADIUS)
         found[f"sigma of {field.layer}"] = (summary.sigma_rows + summary.sigma_columns) / 2
         found[f"% within 3 px, {field.layer}"] = 100 * summary.energy_in_radius
     return found
@@ -27,7 +39,7 @@ def fields(trainer: Trainer) -> Figures:
 
 def _net(name: str, mixer: str, layout: str, expansion: int) -> Experiment:
     model = _NET.format(mixer=mixer, layout=layout, expansion=expansion)
-    return Experiment(name, model, "digit", 3, extra=("data.steps=4",), measure=fields)
+    return Experiment(name, model, "digit", 3, extra=("data.steps=4",), measure=measured, picture=picture)
 
 
 #: Weights of a mixer of C channels: 18 e C^2 of Conv, 2 e C^2 of MLPixer, 10 e C^2 of SRB, here 36, 36 and 30.
