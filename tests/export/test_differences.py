@@ -10,11 +10,12 @@ from neurodeploy.export.differences import Differences
 from neurodeploy.export.spiking import READERS, multi_spike
 from neurodeploy.export.tracer import trace
 from neurodeploy.graph import Delay, Neuron
+from neurodeploy.models.quantized import QuantizedNetwork
 from neurodeploy.models.spiking.layer import MultiSpike
 from neurodeploy.models.stsep.difference import Difference
 from neurodeploy.models.stsep.settings import StsepSettings
 from neurodeploy.passes import lower
-from neurodeploy.quantization import quantize
+from neurodeploy.quantization import quantization, quantize
 from neurodeploy.simulation import simulate
 from neurodeploy.targets.chip import load_chip
 from neurodeploy.targets.reference import run
@@ -123,3 +124,24 @@ def test_what_a_network_answers_is_the_mean_over_the_steps_so_far():
     read = run(graph_of(model), {"input": inputs}, ("v",))["v/readout"]
     np.testing.assert_allclose(read[:, -1] / STEPS, numbers.mean(0).numpy(), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(read, answers(model, inputs)["readout"], rtol=1e-4, atol=1e-5)
+
+
+def test_training_as_integers_keeps_the_two_kernels_opposite():
+    """Weights that training moves to the end of the chip's grid, too, of which one side is one step longer."""
+    chip, name = load_chip("loihi2"), f"{TEMPORAL}.neurons.0"
+    trained = QuantizedNetwork(quantization(graph_of(stsep()), chip), chip)
+    before = trained.network()
+    now, late = sorted((p for p in before.projections if p.target == name), key=before.lag)
+    weights = dict(trained.named_trained())
+    assert f"{now.name}.weight" in weights
+    assert f"{late.name}.weight" not in weights
+    with torch.no_grad():
+        weights[f"{now.name}.weight"].mul_(-3.0)
+    after = {p.name: p.connection.weight for p in trained.network().projections}
+    assert not np.array_equal(after[now.name], now.connection.weight)
+    assert after[now.name].min() == -254
+    np.testing.assert_array_equal(after[late.name], -after[now.name])
+    moving = clips(2)
+    run, trace = simulate(trained.network(), moving), trained(torch.from_numpy(moving))
+    for population, spikes in run.spikes.items():
+        np.testing.assert_array_equal(trace.spikes[population].detach().transpose(0, 1).numpy(), spikes)
