@@ -83,6 +83,13 @@ def dataset_kind(settings: DataSettings) -> DatasetKind:
     return DATASETS[settings.dataset](settings)
 
 
+def require_batches(kind: DatasetKind, subject: str) -> None:
+    """Raise :class:`UsageError` where networks for the dataset take lists of images, naming ``subject``."""
+    if kind.task == DETECTION:
+        problem = "is a detector, which takes images of any sizes, and not one array"
+        raise UsageError(subject, problem, "give a classifier on the same backbone")
+
+
 def load_samples(settings: DataSettings) -> SpikeDataset | dense.DenseDataset:
     """Return the dataset that ``settings`` name for the task that it is for."""
     kind = dataset_kind(settings)
