@@ -14,40 +14,18 @@ import os
 import platform
 import re
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from neurodeploy.files import replacing
 from tests.benchmarks.machine import processor_name
-from tests.results import metasdt, sma, stdl, stsep
-from tests.results.experiment import CLIPS, Experiment, Figures
+from tests.results.experiment import CLIPS, Experiment
 from tests.results.page import Section, page
+from tests.results.systems import SECTIONS, experiments_by_name, run_one
 
 #: Experiment -> seed -> its recipe, figures and processor time.
 Runs = dict[str, dict[str, dict[str, Any]]]
-
-SECTIONS = (
-    ("Memory by stages, and STSep", stsep),
-    ("Multiscale attention and zone-out", sma),
-    ("Channel mixers of Meta-SDT and their receptive fields", metasdt),
-    ("Training in groups and steps (STDL)", stdl),
-)
-
-
-def _run(job: tuple[str, int]) -> tuple[str, int, Figures, str | None, float]:
-    import torch
-
-    torch.set_num_threads(1)
-    began = time.process_time()
-    name, seed = job
-    figures, picture = _experiments()[name].run(seed)
-    return name, seed, figures, picture, time.process_time() - began
-
-
-def _experiments() -> dict[str, Experiment]:
-    return {experiment.name: experiment for _, module in SECTIONS for experiment in module.EXPERIMENTS}
 
 
 def main() -> None:
@@ -60,12 +38,12 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("docs/results.md"))
     options = parser.parse_args()
     before = json.loads(options.output.read_text()) if options.output.exists() and not options.again else {}
-    experiments, pictures = _experiments(), options.page.parent / "erf"
+    experiments, pictures = experiments_by_name(SECTIONS), options.page.parent / "erf"
     runs: Runs = {name: by_seed for name, by_seed in before.get("runs", {}).items() if name in experiments}
     jobs = [(name, seed) for seed in range(options.seeds) for name in experiments if options.only in name]
     missing = [(name, seed) for name, seed in jobs if not _kept(runs, experiments[name], seed, pictures)]
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        for done, (name, seed, figures, picture, seconds) in enumerate(pool.imap_unordered(_run, missing), start=1):
+        for done, (name, seed, figures, picture, seconds) in enumerate(pool.imap_unordered(run_one, missing), start=1):
             recipe = experiments[name].recipe(seed)
             runs.setdefault(name, {})[str(seed)] = {"recipe": recipe, "figures": figures, "processor seconds": seconds}
             if picture:

@@ -60,7 +60,7 @@ def quick(monkeypatch, tmp_path):
 
     module = SimpleNamespace(EXPERIMENTS=(one,), CLAIMS=())
     monkeypatch.setattr(results, "SECTIONS", (("Only", module),))
-    monkeypatch.setattr(results, "_run", run)
+    monkeypatch.setattr(results, "run_one", run)
     monkeypatch.setattr(results.multiprocessing, "get_context", lambda _kind: SimpleNamespace(Pool=Pool))
 
     def command(*options: str) -> list[tuple[str, int]]:
@@ -80,3 +80,8 @@ def test_finished_runs_are_kept_until_their_picture_or_all_are_wanted_again(quic
     assert quick("--seeds", "3") == [("one", 0)]
     assert len(quick("--seeds", "3", "--again")) == 3
     assert "| one | 1.0 (0.0 to 2.0) |" in (tmp_path / "r.md").read_text()
+
+
+def test_a_process_of_its_own_finds_what_it_runs():
+    """The module of a command is not loaded again in a spawned process."""
+    assert results.run_one.__module__ == "tests.results.systems"
