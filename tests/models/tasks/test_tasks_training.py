@@ -53,7 +53,7 @@ dataset = "{dataset}"
 steps = 1
 {data}
 [training]
-epochs = 4
+epochs = 3
 batch_size = 2
 schedule = "poly"
 warmup_steps = 2
@@ -78,13 +78,16 @@ def test_a_run_lowers_its_loss_and_resumes_to_the_same_bytes(case, tmp_path):
     assert lines[-1]["loss"] < lines[0]["loss"]
     assert all(0 <= line["test_accuracy"] <= 1 and line["train_accuracy"] is None for line in lines)
     assert lines[-1]["figures"] == dict(whole.figures)
-    told = {"ade20k": {"pixel_accuracy"}, "coco": {f"{of}_{name}" for of in ("box", "mask") for name in NAMES}}
+    told = {
+        "ade20k": {"pixel_accuracy"},
+        "coco": {f"{of}_{name}" for of in ("box", "mask") for name in NAMES} - {"box_AP"},
+    }
     assert set(whole.figures) == told[dataset]
     assert not {"test", "calibration"} & set(whole.files)
     assert {path.name for path in (tmp_path / "whole").glob("*.npz")} == set()
 
     def stop(metrics):
-        if metrics.epoch == 2:
+        if metrics.epoch == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(TrainingInterrupted):
