@@ -42,13 +42,14 @@ SETTINGS = {
     "stsep-rectified-history": StsepSettings(**SMALL, rectify=True, boundary="history"),
     "stsep-50": StsepSettings(**SMALL | {"depth": 50, "stages": 1, "channels": 2}),
     "sma-vgg": SmaVggSettings(channels=4, blocks=3, hidden=16, attention="none"),
+    "sma-vgg-short": SmaVggSettings(channels=4, blocks=3, hidden=0, attention="none"),
     "sma-resnet": SmaResNetSettings(attention="none", channels=3),
     "meta-sdt": MetaSdtSettings(**BACKBONE, levels=3, mixer="srb", layout="pointwise"),
     "meta-sdt-v2": MetaSdtV2Settings(**BACKBONE, mixer="mlpixer", layout="pointwise", mixer_norm=True),
 }
 
-#: Frames that leave three pixels a side for the pool at the end of the VGG, and one for four stages.
-SHAPES = {"sma-vgg": (2, 24, 24), "sma-resnet": (2, 16, 16)}
+#: Frames that leave four or three pixels a side for the pool at the end of the VGG, and one for four stages.
+SHAPES = {"sma-vgg": (2, 32, 32), "sma-vgg-short": (2, 24, 24), "sma-resnet": (2, 16, 16)}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
