@@ -26,6 +26,8 @@ from tests.benchmarks import twins
 
 #: What each side is trained with; the rate is small, so that weights stay where spikes are.
 RATE = 1e-4
+#: Memory layouts of which the faster one counts for the peer; on a processor nothing counts.
+LAYOUTS = {"cuda": ("channels_last", "contiguous"), "cpu": ("contiguous",)}
 #: Steps before anything is measured, in which kernels are compiled and chosen, and steps that tell who is faster.
 WARMING, TRIALS = 3, 5
 
@@ -223,7 +225,7 @@ def theirs(system: System, device: str, release: str) -> Contestant:
     """Return SpikingJelly's, in the faster memory layout and the fastest of its backends."""
     tried: list[tuple[float, Contestant]] = []
     for backend in twins.backends(release):
-        for layout in ("channels_last", "contiguous"):
+        for layout in LAYOUTS[device]:
 
             def make(backend: str = backend, layout: str = layout) -> Training:
                 twin = twins.on_spikingjelly(system.build("cpu"), backend).to(device)
