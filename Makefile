@@ -60,8 +60,8 @@ bench-quantization: $(VENV)/.ready
 	$(BIN)/python -m tests.benchmarks.quantizing -o build/quantization/time.json
 	$(BIN)/python -m tests.benchmarks.quantization_page build/quantization --page docs/quantization.md
 
-# What others published and measured, beside what this says; then the trained systems on moving digits, about two hours of
-# two cores from nothing: runs that docs/results.json holds are kept, and docs/results.md says which claims hold.
+# What others published and measured, beside what this says; then the trained systems on moving digits: runs that docs/results.json
+# holds are kept, docs/results.md says which claims hold. Three quarters of an hour on two cores from nothing (rm the JSON).
 results: $(VENV)/.ready
 	$(BIN)/python -m tests.published
 	$(BIN)/python -m tests.results

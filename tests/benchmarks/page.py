@@ -17,7 +17,8 @@ runs for {{turn}} s, one at least, and counts as their median. A figure is the m
 brackets; a ratio is taken within a round. All may use the same {{processors}} processors.
 
 * `{OURS}` is `neurodeploy.simulate` of a network on a dense uint8 array, from the call to the recording of every
-  population: checks, event extraction and all. `{EVENTS}` takes the same spikes as `EventInput`.
+  population: checks, event extraction and all. A network that ran before is not checked again when it is given plain
+  bytes, as here after the first run. `{EVENTS}` takes the same spikes as `EventInput`.
 * Lava runs its own runtime and its bit-accurate models (`fixed_pt`), a process of the operating system for each of its
   processes; the clock runs after the first step, with which it compiles and forks. That is its start-up below.
 * nengo-loihi's emulator is given our integers block by block and fires exactly our spikes, so no scaling for different
