@@ -9,6 +9,14 @@ from typing import Any
 from tests.results.claims import Claim, Table, spelled
 
 
+_GPU = (
+    "## On a GPU",
+    "",
+    "Throughput and memory of the published networks on an H200, beside the same networks on SpikingJelly's layers, are",
+    "measured by `python -m tests.benchmarks.gpu_systems`. Not run: there was no GPU at hand.",
+)
+
+
 @dataclass(frozen=True)
 class Section:
     """One system: its claims, the names of its experiments, pictures beside the page, and what else was tried."""
@@ -36,7 +44,7 @@ def page(sections: Iterable[Section], document: Mapping[str, Any]) -> str:
     ]
     for section in sections:
         lines += _section(section, table)
-    return "\n".join(lines)
+    return "\n".join([*lines, *_GPU, ""])
 
 
 def _section(section: Section, table: Table) -> list[str]:
