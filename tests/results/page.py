@@ -8,12 +8,11 @@ from typing import Any
 
 from tests.results.claims import Claim, Table, spelled
 
-
 _GPU = (
     "## On a GPU",
     "",
-    "Throughput and memory of the published networks on an H200, beside the same networks on SpikingJelly's layers, are",
-    "measured by `python -m tests.benchmarks.gpu_systems`. Not run: there was no GPU at hand.",
+    "Throughput and memory of the published networks on an H200, beside the same networks on SpikingJelly's layers,",
+    "are measured by `python -m tests.benchmarks.gpu_systems`. Not run: there was no GPU at hand.",
 )
 
 
