@@ -44,6 +44,7 @@ def bare_memory(memory):
         pointer(memory.own),
         pointer(memory.line),
         pointer(memory.ends),
+        pointer(memory.flags),
         pointer(memory.arriving),
         pointer(memory.gathered),
         pointer(memory.marks),
@@ -65,4 +66,4 @@ def bare_outputs(outputs):
     """Return outputs of pointers."""
     u, v, found = pointer(outputs.u), pointer(outputs.v), pointer(outputs.found)
     first_v, cells_v, first_t = outputs.first_v, outputs.cells_v, outputs.first_t
-    return Outputs(pointer(outputs.s), u, v, found, outputs.keeps_u, first_v, cells_v, first_t)
+    return Outputs(pointer(outputs.s), u, v, found, outputs.keeps_u, first_v, cells_v, first_t, outputs.streams)

@@ -16,7 +16,7 @@ from neurodeploy.targets.emulator.bare import bare_inputs, bare_memory, bare_out
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.listing import copy_events, list_fired, list_port, mark_edges
 from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
-from neurodeploy.targets.emulator.pointers import address, beyond
+from neurodeploy.targets.emulator.pointers import address, beyond, settle, stream_line
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
     add_dense,
@@ -60,6 +60,7 @@ class Sample(NamedTuple):
     first_v: int
     cells_v: int
     cells: int
+    streams: bool
 
 
 @njit(inline="always")
@@ -232,23 +233,44 @@ def _step_piece(tables, p, nth, t, t0, out, memory):
         for projection in range(row[c.FIRST], row[c.END]):
             its, at = beyond(tables.projections, projection * c.PROJECTION_COLUMNS), projection - row[c.FIRST]
             _deliver(tables, its, at * c.CHUNK + t - t0, t, nth * lines, lines, width, alone, memory)
-    s, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
+    kept, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
+    s = memory.flags if out.streams else kept
     _update(tables, row, cell, piece, inside, extremes[0], memory, s)
     extremes[0], extremes[1] = memory.ends[0], memory.ends[1]
     found = beyond(out.found, 3 * row[c.PART])
     found[0] += memory.ends[2]
     found[1] += memory.ends[3]
     _list_spikes(tables, row, nth, t, piece, s, memory)
+    if out.streams:
+        _stream(s, piece, kept, 64)
     if out.keeps_u:
-        _copy(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell))
+        _keep(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell), out.streams)
     if out.first_v <= cell < out.first_v + out.cells_v:
-        _copy(beyond(memory.v, cell), piece, beyond(out.v, t * out.cells_v + cell - out.first_v))
+        _keep(beyond(memory.v, cell), piece, beyond(out.v, t * out.cells_v + cell - out.first_v), out.streams)
+
+
+@njit(inline="always")
+def _keep(source, number, goal, streams):
+    if streams:
+        _stream(source, number, goal, 16)
+    else:
+        _copy(source, number, goal)
 
 
 @njit(inline="always")
 def _copy(source, number, goal):
     for i in range(number):
         goal[i] = source[i]
+
+
+@njit(inline="always")
+def _stream(source, number, goal, lanes):
+    """Copy past the caches; ``lanes`` cells fill a cache line. What does not fill one is copied as ever."""
+    lines = number // lanes if address(goal) & 63 == 0 else 0
+    for i in range(lines):
+        stream_line(beyond(source, i * lanes), beyond(goal, i * lanes))
+    whole = lines * lanes
+    _copy(beyond(source, whole), number - whole, beyond(goal, whole))
 
 
 @njit(inline="always")
@@ -321,7 +343,7 @@ def run(tables, memory, inputs, outputs, samples, steps, stage):
             memory.extremes[:] = 0
         before = sample * extent - out.first_t
         s, u, v = beyond(out.s, before * cells), beyond(out.u, before * cells), beyond(out.v, before * out.cells_v)
-        here = Sample(s, u, v, out.found, out.keeps_u, out.first_v, out.cells_v, cells)
+        here = Sample(s, u, v, out.found, out.keeps_u, out.first_v, out.cells_v, cells, out.streams)
         for t0 in range(steps[0], steps[1], c.CHUNK):
             t1 = min(t0 + c.CHUNK, steps[1])
             if stage[0] == 0:
@@ -329,3 +351,5 @@ def run(tables, memory, inputs, outputs, samples, steps, stage):
                     for port in range(ports):
                         _enter(bare, port, before + t, t, given, here, state)
             _advance_all(bare, stage[0], stage[1], t0, t1, here, state)
+    if out.streams:
+        settle()

@@ -14,6 +14,11 @@ from neurodeploy.targets.emulator.program import Tables
 SPARE = 80
 #: Cells by which sums are longer than a population: a packed row is padded, and zeros are added beyond its end.
 OVERHANG = BLOCKS[-1]
+#: Bytes of spikes from which a recording is written past the caches: more than the nearer ones hold. Fetching a line
+#: that is about to be overwritten takes as long as writing it, and there is nothing but such lines.
+CACHED = 1 << 22
+#: Cells from which some more a step are worth it, so that steps begin with a cache line, and the cells of a line.
+_MANY, _LINE = 2048, 64
 
 
 class Memory(NamedTuple):
@@ -28,6 +33,7 @@ class Memory(NamedTuple):
     sums, own, line : sums of a population, or of a line of it, and those of one projection, int32; those of one line of
         a convolution, int16, cleared by whoever takes them.
     ends : int64 [4], extremes, wraps and clips of the neurons updated last.
+    flags : uint8, the spikes of a piece on their way past the caches.
     arriving : int64 [CHUNK], a bound of what arrives at any neuron of a population in the steps of a chunk.
     gathered : uint8 [projections of a population, CHUNK], 1 where a convolution gathers.
     marks : int32 [projections of a population, CHUNK, places], edges of positions where the grain is a line.
@@ -48,6 +54,7 @@ class Memory(NamedTuple):
     own: Any
     line: Any
     ends: Any
+    flags: Any
     arriving: Any
     gathered: Any
     marks: Any
@@ -60,10 +67,12 @@ class Outputs(NamedTuple):
 
     s : uint8 [samples, steps, cells] in internal order; u : int32 likewise, or with a last axis of 0.
     v : int32 [samples, steps, cells_v], those of whole populations from the cell ``first_v`` on.
+        Of many cells there are a few more than the network has, so that every step begins with a cache line.
     found : int64 [parts, 3], to which how many u wrapped and how many v saturated is added, and of which the last
         column, how loud the loudest event of a port is, is raised.
     keeps_u : whether u is wanted.
     first_t : the step of a sample with which the arrays begin, not 0 where a run goes on.
+    streams : whether what is written goes past the caches.
     """
 
     s: Any
@@ -74,6 +83,7 @@ class Outputs(NamedTuple):
     first_v: int
     cells_v: int
     first_t: int = 0
+    streams: bool = False
 
 
 #: Forms that input comes in.
@@ -135,6 +145,7 @@ def _scratch(tables: Tables) -> dict[str, Any]:
         "own": aligned(most, np.int32),
         "line": line,
         "ends": np.zeros(4, dtype=np.int64),
+        "flags": aligned(most, np.uint8),
         "arriving": np.zeros(c.CHUNK, dtype=np.int64),
         "gathered": np.zeros((fan, c.CHUNK), dtype=np.uint8),
         "marks": np.empty((fan, c.CHUNK, _places(tables)), dtype=np.int32),
@@ -144,6 +155,11 @@ def _scratch(tables: Tables) -> dict[str, Any]:
 def with_scratch(shared: Memory, tables: Tables) -> Memory:
     """Return memory that shares all but what a thread scribbles on."""
     return shared._replace(**_scratch(tables))
+
+
+def lined_up(cells: int) -> int:
+    """Return by how many cells the steps of a recording are apart."""
+    return -(-cells // _LINE) * _LINE if cells >= _MANY else cells
 
 
 def _places(tables: Tables) -> int:

@@ -77,6 +77,31 @@ def bits_set(context, bits):
 
 
 @intrinsic
+def stream_line(context, source, goal):
+    """Copy 64 bytes to a goal that begins with a cache line, past the caches."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.VectorType(ir.IntType(8), 64).as_pointer()
+        values = builder.load(builder.bitcast(arguments[0], kind), align=1)
+        stored = builder.store(values, builder.bitcast(arguments[1], kind), align=64)
+        stored.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+        return target.get_dummy_value()
+
+    return types.void(source, goal), code
+
+
+@intrinsic
+def settle(context):
+    """Wait until what went past the caches can be seen by all."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.fence("seq_cst")
+        return target.get_dummy_value()
+
+    return types.void(), code
+
+
+@intrinsic
 def store_eight(context, start, places, offset):
     """Store eight int32: the bytes of the uint64 ``places``, each plus an int32 offset."""
 

@@ -17,7 +17,8 @@ from neurodeploy.targets.emulator import golden
 from neurodeploy.targets.emulator.common import runs_in_chunks
 from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs
 from neurodeploy.targets.emulator.layout import Layout, layout
-from neurodeploy.targets.emulator.memory import Inputs, Outputs
+from neurodeploy.targets.emulator.lending import lend
+from neurodeploy.targets.emulator.memory import CACHED, Inputs, Outputs, lined_up
 from neurodeploy.targets.emulator.program import Program, compile_network
 from neurodeploy.targets.emulator.stepwise_program import StepwiseProgram, compile_stepwise
 from neurodeploy.targets.emulator.workers import Counts, run_in_chunks, run_stepwise
@@ -108,12 +109,16 @@ def _outputs(
 ) -> Outputs:
     """Return room for what a run writes; v has the cells ``kept``."""
     cells, cells_v = program.population_cells, kept[1] - kept[0]
+    if isinstance(program, Program):
+        cells, cells_v = lined_up(cells), lined_up(cells_v)
+    s = lend((*extent, cells), np.int32 if where.graded else np.uint8)
     return Outputs(
-        s=np.empty((*extent, cells), dtype=np.int32 if where.graded else np.uint8),
-        u=np.empty((*extent, cells if keeps_u else 0), dtype=np.int32),
-        v=np.empty((*extent, cells_v), dtype=np.int32),
+        s=s,
+        u=lend((*extent, cells if keeps_u else 0), np.int32),
+        v=lend((*extent, cells_v), np.int32),
         found=np.zeros((len(program.tables.parts), 3), dtype=np.int64),
         keeps_u=keeps_u,
         first_v=kept[0],
         cells_v=cells_v,
+        streams=s.nbytes > CACHED,
     )
