@@ -29,7 +29,8 @@ from neurodeploy.targets.emulator.synapses import (
     sweep_line,
     take_line,
 )
-from neurodeploy.targets.emulator.updates import update_each, update_shared
+from neurodeploy.targets.emulator.updates import update_each, update_lines, update_shared
+from neurodeploy.targets.emulator.vectors import DECAYED
 
 #: Beyond this |u| wraps and |v| saturates; one less than where u does upward.
 _LIMIT = np.int64((1 << 23) - 1)
@@ -150,6 +151,20 @@ def _gather_wide(tables, row, events, y, edges, goal, alone, memory):
         add_scaled(goal, memory.own, size, row[c.BEYOND])
 
 
+@njit(**OPTIONS)
+def _bring(tables, row, at, events, y, line, memory):
+    """Add what short events bring to line ``y`` to 16-bit sums, a line with margins; ``at`` as in _prepare."""
+    margin, even, gathered = row[c.MARGIN] * row[c.COUT], events.grain == row[c.CIN], memory.gathered[at] == 1
+    edges = events.edges if even else beyond(memory.marks, at * memory.places)
+    if gathered:
+        gather_line(tables, row, y, address(line) + 2 * margin, True, events, edges)
+    else:
+        end = margin + row[c.WOUT] * row[c.COUT]
+        scatter_line(tables, row, y, line, events, row[c.WIN] if even else 1)
+        _clear(line, margin)
+        _clear(beyond(line, end), row[c.LINE] * row[c.COUT] - end)
+
+
 @njit(inline="always")
 def _convolve(tables, row, at, events, y, goal, alone, memory):
     """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare.
@@ -157,10 +172,10 @@ def _convolve(tables, row, at, events, y, goal, alone, memory):
     alone : nothing else reaches the target, so that the sums need not have been cleared.
     """
     cells, margin, size = row[c.LINE] * row[c.COUT], row[c.MARGIN] * row[c.COUT], row[c.WOUT] * row[c.COUT]
-    even, gathered = events.grain == row[c.CIN], memory.gathered[at] == 1
-    edges = events.edges if even else beyond(memory.marks, at * memory.places)
     if not is_short(row, events):
-        if gathered:
+        even = events.grain == row[c.CIN]
+        edges = events.edges if even else beyond(memory.marks, at * memory.places)
+        if memory.gathered[at] == 1:
             _gather_wide(tables, row, events, y, edges, goal, alone, memory)
             return
         _clear(memory.own, cells + OVERHANG)
@@ -170,12 +185,7 @@ def _convolve(tables, row, at, events, y, goal, alone, memory):
         add_scaled(goal, beyond(memory.own, margin), size, row[c.BEYOND])
         return
     line = beyond(memory.line, margin)
-    if gathered:
-        gather_line(tables, row, y, address(line), True, events, edges)
-    else:
-        scatter_line(tables, row, y, memory.line, events, row[c.WIN] if even else 1)
-        _clear(memory.line, margin)
-        _clear(beyond(line, size), cells - margin - size + OVERHANG)
+    _bring(tables, row, at, events, y, memory.line, memory)
     if alone:
         move_line(goal, line, size)
     else:
@@ -218,6 +228,38 @@ def _list_spikes(tables, row, nth, t, piece, s, memory):
 
 
 @njit(**OPTIONS)
+def _gather_all(tables, row, nth, t, t0, memory):
+    """Add what reaches a piece of a population in step t to the sums."""
+    its, lines, width = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS), row[c.LINES], row[c.LINE_CELLS]
+    arriving = memory.arriving[t - t0] > 0
+    alone = arriving and row[c.END] - row[c.FIRST] == 1 and its[c.KIND] == c.CONVOLUTION and its[c.BEYOND] == 0
+    if not alone:
+        _clear(memory.sums, lines * width + OVERHANG)
+    if arriving:
+        for projection in range(row[c.FIRST], row[c.END]):
+            its, at = beyond(tables.projections, projection * c.PROJECTION_COLUMNS), projection - row[c.FIRST]
+            _deliver(tables, its, at * c.CHUNK + t - t0, t, nth * lines, lines, width, alone, memory)
+
+
+@njit(inline="always")
+def _in_words(tables, row, nth, t, t0, inside, peak, s, memory):
+    """Gather and update a piece that one convolution reaches from sums of 16 bits; return whether these suffice."""
+    its, lines, pitch = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS), row[c.LINES], row[c.PITCH]
+    events = _waiting(tables, its, t, memory)
+    if peak >= DECAYED or not is_short(its, events):
+        return False
+    if events.number:
+        for y in range(lines):
+            _bring(tables, its, t - t0, events, nth * lines + y, beyond(memory.line, y * pitch), memory)
+    size, at = row[c.LINE_CELLS], row[c.AT] + nth * lines * row[c.LINE_CELLS]
+    a, u, v = beyond(memory.line, its[c.MARGIN] * its[c.COUT]), beyond(memory.u, at), beyond(memory.v, at)
+    keep_u, keep_v, shift = tables.keep_current[at], tables.keep_voltage[at], row[c.SHIFT]
+    threshold, bias = tables.threshold[at], tables.bias[at]
+    update_lines(a, u, v, s, lines, size, pitch, shift, keep_u, keep_v, threshold, bias, inside, memory.ends)
+    return True
+
+
+@njit(**OPTIONS)
 def _step_piece(tables, p, nth, t, t0, out, memory):
     """Gather, update and list the events of one piece of a population in step t of the chunk from t0 on."""
     row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
@@ -225,17 +267,11 @@ def _step_piece(tables, p, nth, t, t0, out, memory):
     piece = lines * width
     cell = row[c.AT] + nth * piece
     arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[c.BEFORE] + nth))
-    its = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS)
-    alone = arriving > 0 and row[c.END] - row[c.FIRST] == 1 and its[c.KIND] == c.CONVOLUTION and its[c.BEYOND] == 0
-    if not alone:
-        _clear(memory.sums, piece + OVERHANG)
-    if arriving:
-        for projection in range(row[c.FIRST], row[c.END]):
-            its, at = beyond(tables.projections, projection * c.PROJECTION_COLUMNS), projection - row[c.FIRST]
-            _deliver(tables, its, at * c.CHUNK + t - t0, t, nth * lines, lines, width, alone, memory)
     kept, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
     s = memory.flags if out.streams else kept
-    _update(tables, row, cell, piece, inside, extremes[0], memory, s)
+    if not (row[c.PITCH] and _in_words(tables, row, nth, t, t0, inside, extremes[0], s, memory)):
+        _gather_all(tables, row, nth, t, t0, memory)
+        _update(tables, row, cell, piece, inside, extremes[0], memory, s)
     extremes[0], extremes[1] = memory.ends[0], memory.ends[1]
     found = beyond(out.found, 3 * row[c.PART])
     found[0] += memory.ends[2]

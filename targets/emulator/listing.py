@@ -52,6 +52,26 @@ def _list_by_instruction(bits, offset, to, indices):
 WAYS = (("+avx512f", _list_by_instruction), ("", _list_by_table))
 _list_bits = first_way(WAYS)
 
+#: Of a word with at most so many bits they are listed one by one.
+_FEW = 8
+
+
+@njit(inline="always")
+def _list_four(bits, offset, to, indices):
+    """List the four lowest bits, or what is left and something after it; return the bits above them."""
+    for nth in range(4):
+        indices[to + nth] = i32(offset + lowest(bits))
+        bits &= bits - np.uint64(1)
+    return bits
+
+
+@njit(inline="always")
+def _list_few(bits, number, offset, to, indices):
+    """List at most :data:`_FEW` bits without asking after every one whether it is the last."""
+    rest = _list_four(bits, offset, to, indices)
+    if number > 4:
+        _list_four(rest, offset, to + 4, indices)
+
 
 @njit(**OPTIONS)
 def list_fired(s, size, offset, indices, grain, edges, listed):
@@ -71,8 +91,12 @@ def list_fired(s, size, offset, indices, grain, edges, listed):
                 edges[edge] = listed + to + bits_set(bits & ((np.uint64(1) << np.uint64(start)) - np.uint64(1)))
                 edge, start = edge + 1, start + grain
             due += max(grain, 64)
-        if bits:
-            to = _list_bits(bits, offset + place, to, indices)
+        number = bits_set(bits)
+        if number > _FEW:
+            _list_bits(bits, offset + place, to, indices)
+        elif number:
+            _list_few(bits, number, offset + place, to, indices)
+        to += number
     return to
 
 

@@ -30,8 +30,8 @@ class Memory(NamedTuple):
     u, v : int32, the neurons; extremes int64 [pieces, 2], peak |u| and -(lowest v) after the last step.
     edges : int32, where in each list each stretch of the part's grain begins, and last where the list ends.
     edge_starts : int64 [parts], where those of a part's first list begin; those of its lists lie side by side.
-    sums, own, line : sums of a population, or of a line of it, and those of one projection, int32; those of one line of
-        a convolution, int16, cleared by whoever takes them.
+    sums, own, line : sums of a population, or of a line of it, and those of one projection, int32; those of the
+        lines of a piece that a convolution reaches, int16, cleared by whoever takes them.
     ends : int64 [4], extremes, wraps and clips of the neurons updated last.
     flags : uint8, the spikes of a piece on their way past the caches.
     arriving : int64 [CHUNK], a bound of what arrives at any neuron of a population in the steps of a chunk.
@@ -136,9 +136,10 @@ def _scratch(tables: Tables) -> dict[str, Any]:
     """Return the fields of :class:`Memory` that say nothing once a population's step is over."""
     projections = tables.projections
     line_cells = int((projections[:, c.LINE] * projections[:, c.COUT]).max(initial=0))
+    words = max(line_cells, int((tables.populations[:, c.LINES] * tables.populations[:, c.PITCH]).max(initial=0)))
     most = max(int(tables.populations[:, c.CELLS].max()), line_cells) + OVERHANG
     fan = int((tables.populations[:, c.END] - tables.populations[:, c.FIRST]).max())
-    line = aligned(line_cells + OVERHANG, np.int16)
+    line = aligned(words + OVERHANG, np.int16)
     line[:] = 0
     return {
         "sums": aligned(most, np.int32),

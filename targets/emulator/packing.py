@@ -20,6 +20,8 @@ Shape = tuple[int, ...]
 
 #: As in :mod:`neurodeploy.targets.emulator.rows`, which would load numba.
 BLOCKS = (128, 64, 32, 16)
+#: Words of 16 bits in a cache line.
+WORDS = 32
 _CACHE_LINE = 64
 
 
@@ -29,9 +31,9 @@ def fits(rows: Int32, kind: type[np.signedinteger[Any]]) -> bool:
     return rows.size == 0 or (int(rows.min()) >= limits.min and int(rows.max()) <= limits.max)
 
 
-def padded(length: int) -> int:
-    """Return the cells of a packed row of ``length`` weights."""
-    return -(-length // BLOCKS[-1]) * BLOCKS[-1]
+def padded(length: int, whole: int = BLOCKS[-1]) -> int:
+    """Return the cells of a row of ``length`` weights that is a multiple of ``whole``, that of packed ones by default."""
+    return -(-length // whole) * whole
 
 
 def pack(rows: Int32) -> Words:
@@ -47,9 +49,9 @@ def pack(rows: Int32) -> Words:
     return np.concatenate([*blocks, np.zeros(0, np.int16)])
 
 
-def shorten(rows: Int32) -> Words:
-    """Return int16 weights [rows, cells] with rows padded as packed ones are, flat."""
-    full = np.pad(rows, ((0, 0), (0, padded(rows.shape[1]) - rows.shape[1])))
+def shorten(rows: Int32, whole: int) -> Words:
+    """Return int16 weights [rows, cells] with rows padded to a multiple of ``whole``, flat."""
+    full = np.pad(rows, ((0, 0), (0, padded(rows.shape[1], whole) - rows.shape[1])))
     return full.astype(np.int16).ravel()
 
 

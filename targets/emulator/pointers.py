@@ -58,10 +58,10 @@ def nonzero(context, start):
 
 @intrinsic
 def lowest(context, bits):
-    """Return the place of the lowest bit that is set in a uint64 other than 0."""
+    """Return the place of the lowest bit that is set in a uint64, 64 of 0."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), code
 

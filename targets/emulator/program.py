@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.network import Convolution, Network, Population, Port, Projection, stored_weights
+from neurodeploy.network import Convolution, Network, Population, Port, Projection, Shape, stored_weights
 from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator import parameters
 from neurodeploy.targets.emulator.common import common_scale, exact_payload, uniform
 from neurodeploy.targets.emulator.packing import (
+    BLOCKS,
+    WORDS,
     Sweep,
     channel_last,
     dense_rows,
@@ -36,6 +38,8 @@ from neurodeploy.targets.emulator.packing import (
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Words = npt.NDArray[np.int16]
+#: Where rows begin, whether in a narrow table, cells of a row, rows.
+Place = tuple[int, int, int, int]
 
 
 class Tables(NamedTuple):
@@ -103,7 +107,8 @@ def compile_network(network: Network) -> Program:
         part = (row, part_rows[row][1], population.size, int(uniform(population)))
         height = part_rows[row][c.HEIGHT]
         lines = (height // pieces, population.size // height)
-        populations.append((*part, *span, shift, pieces, before, *lines, *loop))
+        pitch = _pitch(rows.projections[slice(*span)], lines[1]) if part[-1] else 0
+        populations.append((*part, *span, shift, pieces, before, *lines, pitch, *loop))
     neurons: dict[str, Any] = dict(parameters.columns(network, channel_last))
     tables = Tables(
         parts=np.array(part_rows, dtype=np.int64).reshape(-1, c.PART_COLUMNS),
@@ -144,6 +149,16 @@ def _pieces(population: Population, incoming: list[Projection]) -> int:
     return next(n for n in range(1, height + 1) if height % n == 0 and (n == height or height // n * line <= c.PIECE))
 
 
+def _pitch(projections: list[list[int]], line: int) -> int:
+    """Return how far apart lines of 16-bit sums are; 0 where something else than one convolution adds to them.
+
+    Nor are there any where a line does not consist of whole vectors, or another scale follows.
+    """
+    if len(projections) != 1 or projections[0][c.KIND] != c.CONVOLUTION or projections[0][c.BEYOND] or line % WORDS:
+        return 0
+    return -(-projections[0][c.LINE] * projections[0][c.COUT] // WORDS) * WORDS
+
+
 def _loops(network: Network) -> list[tuple[int, int]]:
     """Return for each population in running order the end of the run that loops tie it into, and whether one does."""
     place = {population.name: i for i, population in enumerate(network.order)}
@@ -179,25 +194,26 @@ class _Rows:
             self.projections.append([c.DENSE, *head, *rows, *bounds, *[0] * (c.PROJECTION_COLUMNS - c.CIN)])
             return
         (kernel, stride, padding, dilation), groups = _axes(connection), connection.groups
+        whole = WORDS if groups == 1 else BLOCKS[-1]
         sweep = Sweep.along(source[2], target[2], kernel[1], stride[1], padding[1], dilation[1])
-        rows = self._rows(sweep_rows(weight, sweep, stride[1], dilation[1], groups), np.int16)
+        rows = self._rows(sweep_rows(weight, sweep, stride[1], dilation[1], groups), np.int16, whole)
         runs = groups == 1 == dilation[1] and fits(weight, np.int8)
         taps = self._rows(tap_rows(weight), np.int8) if runs else (-1, 0, 0, 0)
         geometry = [*source, *target, *kernel, *stride, *padding, dilation[0], groups]
-        extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.reach)), taps[0], *taps[2:]]
+        extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.reach)), taps[0], *taps[2:], _inverse(source)]
         self.projections.append([c.CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])
         self.reach.append(sweep_starts(source[2], sweep, stride[1], padding[1]))
 
-    def _rows(self, rows: Int32, kind: type[np.int8] | type[np.int16]) -> tuple[int, int, int, int]:
-        """Store rows; return where they begin, whether narrow, the cells of a row and how many rows there are."""
-        tables, form = (self.packed, pack) if kind is np.int8 else (self.short, shorten)
+    def _rows(self, rows: Int32, kind: type[np.int8] | type[np.int16], whole: int = BLOCKS[-1]) -> Place:
+        """Store rows of a multiple of ``whole`` cells; return where they begin, whether narrow, the cells of a row and how many rows there are."""
+        tables = self.packed if kind is np.int8 else self.short
         if not fits(rows, kind):
             begin = sum(table.size for table in self.wide)
             self.wide.append(filled(rows.ravel()))
             return begin, 0, rows.shape[1], len(rows)
         begin = sum(table.size for table in tables)
-        tables.append(filled(form(rows)))
-        return begin, 1, padded(rows.shape[1]), len(rows)
+        tables.append(filled(pack(rows) if kind is np.int8 else shorten(rows, whole)))
+        return begin, 1, padded(rows.shape[1], whole), len(rows)
 
     def arrays(self) -> dict[str, Any]:
         """Return the arrays of :class:`Tables` that describe projections."""
@@ -208,6 +224,16 @@ class _Rows:
             "short": joined(self.short, np.int16),
             "wide": joined(self.wide, np.int32),
         }
+
+
+def _inverse(source: Shape) -> int:
+    """Return the factor by which the kernel divides the cells of a line by its channels; 0 where that is not exact.
+
+    It exceeds the quotient by less than 1, so that the product is exact while cell * channels < 2^INVERSE_BITS.
+    """
+    channels, _, width = source
+    exact = width * channels * channels < 1 << c.INVERSE_BITS and width * channels < 1 << (62 - c.INVERSE_BITS)
+    return (1 << c.INVERSE_BITS) // channels + 1 if exact else 0
 
 
 def _axes(connection: Convolution) -> tuple[tuple[int, int], ...]:

@@ -18,7 +18,14 @@ import numpy as np
 from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.pointers import address, beyond
-from neurodeploy.targets.emulator.rows import OPTIONS, add_row_short, add_row_times, add_rows, add_rows_short
+from neurodeploy.targets.emulator.rows import (
+    OPTIONS,
+    add_lines,
+    add_row_short,
+    add_row_times,
+    add_rows,
+    add_rows_short,
+)
 
 i32 = np.int32
 
@@ -29,7 +36,7 @@ _GATHER = 4
 @njit(**OPTIONS)
 def is_short(row, events):
     """Return whether 16 bits hold what these events add through a convolution."""
-    return row[c.NARROW] == 1 and row[c.MASS] <= c.SHORT and events.loud == 1
+    return row[c.NARROW] == 1 and row[c.MASS] <= c.SHORT and events.loud == 1 and row[c.INVERSE] > 0
 
 
 @njit(**OPTIONS)
@@ -97,27 +104,66 @@ def _place(reach, event, before, cin, inverse):
     return reach[2 * x], reach[2 * x + 1], cell - x * cin
 
 
+@njit(inline="always")
+def _landing(reach, event, before, cin, inverse):
+    """As :func:`_place`, by a product of integers, which is exact where short sums are taken."""
+    cell = np.int64(event) - before
+    x = cell * inverse >> c.INVERSE_BITS
+    return reach[2 * x], reach[2 * x + 1], cell - x * cin
+
+
+def _scatterer(add):
+    """Return what scatters a list of events whose rows ``add`` adds: a loop of its own for every length of rows."""
+
+    @njit(**OPTIONS)
+    def scatter(goal, weights, reach, listed, number, before, row):
+        """Add the row of each event at the address that it reaches; ``weights`` is that of a kernel line's rows."""
+        cin, inverse, wide, length = row[c.CIN], row[c.INVERSE], 2 * row[c.COUT], 2 * row[c.LENGTH]
+        for e in range(number):
+            position, phase, channel = _landing(reach, listed[e], before, cin, inverse)
+            add(goal + position * wide, weights + (phase * cin + channel) * length)
+
+    return scatter
+
+
+_scatter_1, _scatter_2, _scatter_3, _scatter_4 = (_scatterer(add) for add in add_lines)
+
+
+@njit(**OPTIONS)
+def _scatter_any(goal, weights, reach, listed, number, before, row):
+    """As the others, of rows of any length; with groups a row each position."""
+    cin, cout, length, groups = row[c.CIN], row[c.COUT], row[c.LENGTH], row[c.GROUPS]
+    per_source, per_target, span = cin // groups, cout // groups, row[c.SPAN] if groups > 1 else 1
+    for e in range(number):
+        position, phase, channel = _landing(reach, listed[e], before, cin, row[c.INVERSE])
+        to = goal + 2 * (position * cout + channel // per_source * per_target)
+        for nth in range(span):
+            tap = (phase * span + nth) * cin + channel
+            add_row_short(to + 2 * nth * cout, weights + 2 * tap * length, length)
+
+
 @njit(**OPTIONS)
 def scatter_line(tables, row, y, goal, events, each):
     """As :func:`gather_line`, event by event; goal begins with the margin, and a source line is ``each`` edges."""
-    cin, cout, length, groups = row[c.CIN], row[c.COUT], row[c.LENGTH], row[c.GROUPS]
-    reach, inverse, edges = beyond(tables.reach, 2 * row[c.REACH]), 1.0 / row[c.CIN], events.edges
-    weights, first, before = address(tables.short) + 2 * row[c.BEGIN], address(goal), row[c.WIN] * row[c.CIN]
-    per_source, per_target, sx, span = cin // groups, cout // groups, row[c.SX], row[c.SPAN]
+    reach, edges, first = beyond(tables.reach, 2 * row[c.REACH]), events.edges, address(goal)
+    weights, before = address(tables.short) + 2 * row[c.BEGIN], row[c.WIN] * row[c.CIN]
+    lines, kernel_line = row[c.LENGTH] >> 5, 2 * (row[c.ROWS] // row[c.KH]) * row[c.LENGTH]
     for ky in range(row[c.KH]):
         line = y * row[c.SY] + ky * row[c.DY] - row[c.PY]
         if line < 0 or line >= row[c.HIN]:
             continue
-        for e in range(edges[line * each], edges[(line + 1) * each]):
-            position, phase, channel = _place(reach, events.indices[e], line * before, cin, inverse)
-            which, to = ky * sx + phase, first + 2 * position * cout
-            if groups == 1:
-                add_row_short(to, weights + 2 * (which * cin + channel) * length, length)
-            else:
-                to += 2 * (channel // per_source * per_target)
-                for nth in range(span):
-                    tap = (which * span + nth) * cin + channel
-                    add_row_short(to + 2 * nth * cout, weights + 2 * tap * length, length)
+        begin, end = np.int64(edges[line * each]), np.int64(edges[(line + 1) * each])
+        listed, rows = beyond(events.indices, begin), weights + ky * kernel_line
+        if row[c.GROUPS] > 1 or lines > 4:
+            _scatter_any(first, rows, reach, listed, end - begin, line * before, row)
+        elif lines == 1:
+            _scatter_1(first, rows, reach, listed, end - begin, line * before, row)
+        elif lines == 2:
+            _scatter_2(first, rows, reach, listed, end - begin, line * before, row)
+        elif lines == 3:
+            _scatter_3(first, rows, reach, listed, end - begin, line * before, row)
+        else:
+            _scatter_4(first, rows, reach, listed, end - begin, line * before, row)
 
 
 @njit(**OPTIONS)
