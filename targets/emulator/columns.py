@@ -7,7 +7,7 @@ SIZE, OFFSET, HISTORY, CHANNELS, HEIGHT, WIDTH, GRAIN, EDGES = range(8)
 PART_COLUMNS = 8
 
 # Populations: part, first cell, cells, whether all neurons share their parameters, projections from FIRST to before
-# END, the shift from a sum of weights to state units, the pieces it is updated in, how many pieces precede, lines of a
+# END, the shift from a sum of weights to state units, the pieces it is updated in, where its pieces stand, lines of a
 # piece, cells of a line; how far apart the sums of its lines are kept in 16 bits, 0 where they are not; before which
 # population those end that a loop ties to it, and whether one does.
 PART, AT, CELLS, UNIFORM, FIRST, END, SHIFT, PIECES, BEFORE, LINES, LINE_CELLS, PITCH, UNTIL, LOOPS = range(14)

@@ -14,37 +14,21 @@ import numpy as np
 from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.bare import bare_inputs, bare_memory, bare_outputs, bare_tables
 from neurodeploy.targets.emulator.jit import njit
+from neurodeploy.targets.emulator.keeping import keep, stream
+from neurodeploy.targets.emulator.lines import Events, bring, clear, convolve
 from neurodeploy.targets.emulator.listing import copy_events, list_fired, list_port, mark_edges
 from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
-from neurodeploy.targets.emulator.pointers import address, beyond, settle, stream_line
+from neurodeploy.targets.emulator.pointers import beyond, settle
 from neurodeploy.targets.emulator.rows import OPTIONS
-from neurodeploy.targets.emulator.synapses import (
-    add_dense,
-    add_scaled,
-    gather_line,
-    gathers,
-    is_short,
-    move_line,
-    scatter_line,
-    sweep_line,
-    take_line,
-)
+from neurodeploy.targets.emulator.synapses import add_dense, add_scaled, gathers, is_short
+from neurodeploy.targets.emulator.turns import FINISHED, bare_turns, claim, give_back
 from neurodeploy.targets.emulator.updates import update_each, update_lines, update_shared
 from neurodeploy.targets.emulator.vectors import DECAYED
 
 #: Beyond this |u| wraps and |v| saturates; one less than where u does upward.
 _LIMIT = np.int64((1 << 23) - 1)
-
-
-class Events(NamedTuple):
-    """The events that reach a projection in a step: how many, how loud, and pointers to both lists and the edges."""
-
-    number: int
-    loud: int
-    indices: Any
-    payloads: Any
-    edges: Any
-    grain: int
+#: How often a thread looks for something to do before it says so.
+_PATIENCE = 1000
 
 
 class Sample(NamedTuple):
@@ -132,67 +116,6 @@ def _prepare(row, nth, step, events, memory):
 
 
 @njit(inline="always")
-def _clear(cells, number):
-    for i in range(number):
-        cells[i] = 0
-
-
-@njit(inline="always")
-def _gather_wide(tables, row, events, y, edges, goal, alone, memory):
-    """Gather what a convolution brings to line ``y`` in 32 bits; parameters as of _convolve."""
-    size = row[c.WOUT] * row[c.COUT]
-    if row[c.BEYOND] == 0:
-        if alone:
-            _clear(goal, size)
-        gather_line(tables, row, y, address(goal), False, events, edges)
-    else:
-        _clear(memory.own, size + OVERHANG)
-        gather_line(tables, row, y, address(memory.own), False, events, edges)
-        add_scaled(goal, memory.own, size, row[c.BEYOND])
-
-
-@njit(**OPTIONS)
-def _bring(tables, row, at, events, y, line, memory):
-    """Add what short events bring to line ``y`` to 16-bit sums, a line with margins; ``at`` as in _prepare."""
-    margin, even, gathered = row[c.MARGIN] * row[c.COUT], events.grain == row[c.CIN], memory.gathered[at] == 1
-    edges = events.edges if even else beyond(memory.marks, at * memory.places)
-    if gathered:
-        gather_line(tables, row, y, address(line) + 2 * margin, True, events, edges)
-    else:
-        end = margin + row[c.WOUT] * row[c.COUT]
-        scatter_line(tables, row, y, line, events, row[c.WIN] if even else 1)
-        _clear(line, margin)
-        _clear(beyond(line, end), row[c.LINE] * row[c.COUT] - end)
-
-
-@njit(inline="always")
-def _convolve(tables, row, at, events, y, goal, alone, memory):
-    """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare.
-
-    alone : nothing else reaches the target, so that the sums need not have been cleared.
-    """
-    cells, margin, size = row[c.LINE] * row[c.COUT], row[c.MARGIN] * row[c.COUT], row[c.WOUT] * row[c.COUT]
-    if not is_short(row, events):
-        even = events.grain == row[c.CIN]
-        edges = events.edges if even else beyond(memory.marks, at * memory.places)
-        if memory.gathered[at] == 1:
-            _gather_wide(tables, row, events, y, edges, goal, alone, memory)
-            return
-        _clear(memory.own, cells + OVERHANG)
-        sweep_line(tables, row, y, memory.own, events, row[c.WIN] if even else 1)
-        if alone:
-            _clear(goal, size)
-        add_scaled(goal, beyond(memory.own, margin), size, row[c.BEYOND])
-        return
-    line = beyond(memory.line, margin)
-    _bring(tables, row, at, events, y, memory.line, memory)
-    if alone:
-        move_line(goal, line, size)
-    else:
-        take_line(goal, line, size, row[c.BEYOND])
-
-
-@njit(inline="always")
 def _deliver(tables, row, at, t, line, lines, size, alone, memory):
     """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each."""
     events = _waiting(tables, row, t, memory)
@@ -200,11 +123,11 @@ def _deliver(tables, row, at, t, line, lines, size, alone, memory):
         return
     if row[c.KIND] == c.CONVOLUTION:
         for y in range(lines):
-            _convolve(tables, row, at, events, line + y, beyond(memory.sums, y * size), alone, memory)
+            convolve(tables, row, at, events, line + y, beyond(memory.sums, y * size), alone, memory)
     elif row[c.BEYOND] == 0:
         add_dense(tables, row, memory.sums, events)
     else:
-        _clear(memory.own, size * lines + OVERHANG)
+        clear(memory.own, size * lines + OVERHANG)
         add_dense(tables, row, memory.own, events)
         add_scaled(memory.sums, memory.own, size * lines, row[c.BEYOND])
 
@@ -234,7 +157,7 @@ def _gather_all(tables, row, nth, t, t0, memory):
     arriving = memory.arriving[t - t0] > 0
     alone = arriving and row[c.END] - row[c.FIRST] == 1 and its[c.KIND] == c.CONVOLUTION and its[c.BEYOND] == 0
     if not alone:
-        _clear(memory.sums, lines * width + OVERHANG)
+        clear(memory.sums, lines * width + OVERHANG)
     if arriving:
         for projection in range(row[c.FIRST], row[c.END]):
             its, at = beyond(tables.projections, projection * c.PROJECTION_COLUMNS), projection - row[c.FIRST]
@@ -250,7 +173,7 @@ def _in_words(tables, row, nth, t, t0, inside, peak, s, memory):
         return False
     if events.number:
         for y in range(lines):
-            _bring(tables, its, t - t0, events, nth * lines + y, beyond(memory.line, y * pitch), memory)
+            bring(tables, its, t - t0, events, nth * lines + y, beyond(memory.line, y * pitch), memory)
     size, at = row[c.LINE_CELLS], row[c.AT] + nth * lines * row[c.LINE_CELLS]
     a, u, v = beyond(memory.line, its[c.MARGIN] * its[c.COUT]), beyond(memory.u, at), beyond(memory.v, at)
     keep_u, keep_v, shift = tables.keep_current[at], tables.keep_voltage[at], row[c.SHIFT]
@@ -274,39 +197,16 @@ def _step_piece(tables, p, nth, t, t0, out, memory):
         _update(tables, row, cell, piece, inside, extremes[0], memory, s)
     extremes[0], extremes[1] = memory.ends[0], memory.ends[1]
     found = beyond(out.found, 3 * row[c.PART])
-    found[0] += memory.ends[2]
-    found[1] += memory.ends[3]
+    if memory.ends[2] | memory.ends[3]:  # the counts of populations that other threads run are near
+        found[0] += memory.ends[2]
+        found[1] += memory.ends[3]
     _list_spikes(tables, row, nth, t, piece, s, memory)
     if out.streams:
-        _stream(s, piece, kept, 64)
+        stream(s, piece, kept, 64)
     if out.keeps_u:
-        _keep(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell), out.streams)
+        keep(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell), out.streams)
     if out.first_v <= cell < out.first_v + out.cells_v:
-        _keep(beyond(memory.v, cell), piece, beyond(out.v, t * out.cells_v + cell - out.first_v), out.streams)
-
-
-@njit(inline="always")
-def _keep(source, number, goal, streams):
-    if streams:
-        _stream(source, number, goal, 16)
-    else:
-        _copy(source, number, goal)
-
-
-@njit(inline="always")
-def _copy(source, number, goal):
-    for i in range(number):
-        goal[i] = source[i]
-
-
-@njit(inline="always")
-def _stream(source, number, goal, lanes):
-    """Copy past the caches; ``lanes`` cells fill a cache line. What does not fill one is copied as ever."""
-    lines = number // lanes if address(goal) & 63 == 0 else 0
-    for i in range(lines):
-        stream_line(beyond(source, i * lanes), beyond(goal, i * lanes))
-    whole = lines * lanes
-    _copy(beyond(source, whole), number - whole, beyond(goal, whole))
+        keep(beyond(memory.v, cell), piece, beyond(out.v, t * out.cells_v + cell - out.first_v), out.streams)
 
 
 @njit(inline="always")
@@ -324,7 +224,7 @@ def _advance(tables, p, t0, t1, out, memory):
             _step_piece(tables, p, nth, t, t0, out, memory)
 
 
-@njit(inline="always")
+@njit(**OPTIONS)
 def _advance_all(tables, first, end, t0, t1, out, memory):
     """Run the populations [first, end), which no loop leaves, for the steps [t0, t1)."""
     p = first
@@ -361,31 +261,64 @@ def _enter(tables, port, step, t, inputs, out, memory):
     out.found[3 * port + 2] = max(out.found[3 * port + 2], loud)
 
 
+@njit(**OPTIONS)
+def _enter_all(tables, ports, t0, t1, before, inputs, out, memory):
+    """List what enters in the steps [t0, t1); ``before`` steps of the arrays precede those of the sample."""
+    for t in range(t0, t1):
+        for port in range(ports):
+            _enter(tables, port, before + t, t, inputs, out, memory)
+
+
+@njit(**OPTIONS)
+def _take_turns(tables, ports, turns, groups, steps, before, inputs, out, memory):
+    """Run what waits for nothing, until all is done; return False where there was nothing to do for a while."""
+    chunks, tries = (steps[1] - steps[0] + c.CHUNK - 1) // c.CHUNK, 0
+    while tries < _PATIENCE:
+        group, chunk = claim(turns, groups, chunks)
+        if group == FINISHED:
+            return True
+        tries += 1
+        if group >= 0:
+            tries, t0 = 0, steps[0] + chunk * c.CHUNK
+            t1 = min(t0 + c.CHUNK, steps[1])
+            if group == 0:
+                _enter_all(tables, ports, t0, t1, before, inputs, out, memory)
+            else:
+                _advance_all(tables, turns.groups[2 * group], turns.groups[2 * group + 1], t0, t1, out, memory)
+            give_back(turns, group, chunk)
+    return False
+
+
 @njit(cache=True, **OPTIONS)
-def run(tables, memory, inputs, outputs, samples, steps, stage):
-    """Run the samples, steps and populations [first, end); all other parameters are of arrays.
+def run(tables, memory, inputs, outputs, samples, turns):
+    """Run the samples [first, end), all steps of the outputs; all other parameters are of arrays.
 
     State is cleared before a sample's first step, which is step 0; the arrays begin with its step ``outputs.first_t``.
-    The first stage, which begins with the first population, lists what enters; others find everything that reaches them
-    in memory.
+    Where threads share a sample, each of them runs it, and whoever starts them clears its state before.
+
+    Returns
+    -------
+    Whether all is done: a thread that has waited for others for a while says no.
     """
     extent, cells = outputs.s.shape[1:]
-    ports = len(tables.parts) - len(tables.populations)
+    ports, groups, finished = len(tables.parts) - len(tables.populations), len(turns.done), True
     bare, state, given, out = bare_tables(tables), bare_memory(memory), bare_inputs(inputs), bare_outputs(outputs)
+    steps, taken = (out.first_t, out.first_t + extent), bare_turns(turns)
     for sample in range(samples[0], samples[1]):
-        if steps[0] == 0 and stage[0] == 0:
+        if steps[0] == 0 and groups == 0:
             memory.u[:] = 0
             memory.v[:] = 0
             memory.extremes[:] = 0
         before = sample * extent - out.first_t
         s, u, v = beyond(out.s, before * cells), beyond(out.u, before * cells), beyond(out.v, before * out.cells_v)
         here = Sample(s, u, v, out.found, out.keeps_u, out.first_v, out.cells_v, cells, out.streams)
+        if groups:
+            finished = _take_turns(bare, ports, taken, groups, steps, before, given, here, state)
+            continue
         for t0 in range(steps[0], steps[1], c.CHUNK):
             t1 = min(t0 + c.CHUNK, steps[1])
-            if stage[0] == 0:
-                for t in range(t0, t1):
-                    for port in range(ports):
-                        _enter(bare, port, before + t, t, given, here, state)
-            _advance_all(bare, stage[0], stage[1], t0, t1, here, state)
+            _enter_all(bare, ports, t0, t1, before, given, here, state)
+            _advance_all(bare, 0, len(tables.populations), t0, t1, here, state)
     if out.streams:
         settle()
+    return finished

@@ -38,10 +38,10 @@ class _Loan:
 
 
 def lend(shape: tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return an array, not cleared, that begins with a cache line."""
+    """Return an array, not cleared; one that is lent begins with a cache line."""
     size = math.prod(shape) * np.dtype(kind).itemsize
     if size < LENT:
-        return aligned(math.prod(shape), kind).reshape(shape)
+        return np.empty(shape, kind)
     return np.asarray(_Loan(_taken(size), shape, kind))
 
 
@@ -51,7 +51,7 @@ def waiting() -> int:
 
 
 def _start(memory: npt.NDArray[np.uint8]) -> int:
-    return int(memory.ctypes.data)
+    return int(memory.__array_interface__["data"][0])
 
 
 def _taken(size: int) -> npt.NDArray[np.uint8]:

@@ -125,7 +125,7 @@ def memory(tables: Tables, cells: int) -> Memory:
         edge_starts=np.cumsum(edges) - edges,
         u=aligned(cells, np.int32),
         v=aligned(cells, np.int32),
-        extremes=np.zeros((int(tables.populations[:, c.PIECES].sum()), 2), dtype=np.int64),
+        extremes=np.zeros((int(tables.populations[-1, [c.BEFORE, c.PIECES]].sum()), 2), dtype=np.int64),
         slots=slots,
         places=_places(tables),
         **_scratch(tables),

@@ -32,7 +32,7 @@ def fits(rows: Int32, kind: type[np.signedinteger[Any]]) -> bool:
 
 
 def padded(length: int, whole: int = BLOCKS[-1]) -> int:
-    """Return the cells of a row of ``length`` weights that is a multiple of ``whole``, that of packed ones by default."""
+    """Return the cells of a row of ``length`` weights: a multiple of ``whole``, by default that of packed ones."""
     return -(-length // whole) * whole
 
 
@@ -59,7 +59,7 @@ def aligned(size: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return an array, not cleared, that begins with a cache line: vectors across two lines take twice as long."""
     length = size * np.dtype(kind).itemsize
     memory = np.empty(length + _CACHE_LINE, dtype=np.uint8)
-    start = -memory.ctypes.data % _CACHE_LINE
+    start = -memory.__array_interface__["data"][0] % _CACHE_LINE
     return memory[start : start + length].view(kind)
 
 

@@ -91,6 +91,38 @@ def stream_line(context, source, goal):
 
 
 @intrinsic
+def acquire(context, start):
+    """Return an int64, and see all that was written before it was released."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(arguments[0], "acquire", align=8)
+
+    return types.int64(start), code
+
+
+@intrinsic
+def release(context, start, value):
+    """Store an int64 for others to see, after all that was written before."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store_atomic(arguments[1], arguments[0], "release", align=8)
+        return target.get_dummy_value()
+
+    return types.void(start, types.int64), code
+
+
+@intrinsic
+def swap(context, start, old, new):
+    """Store the new int64 where the old one is; return whether it was."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        found = builder.cmpxchg(arguments[0], arguments[1], arguments[2], "acq_rel", "acquire")
+        return builder.extract_value(found, 1)
+
+    return types.boolean(start, types.int64, types.int64), code
+
+
+@intrinsic
 def settle(context):
     """Wait until what went past the caches can be seen by all."""
 

@@ -40,6 +40,8 @@ Int64 = npt.NDArray[np.int64]
 Words = npt.NDArray[np.int16]
 #: Where rows begin, whether in a narrow table, cells of a row, rows.
 Place = tuple[int, int, int, int]
+#: Pieces whose extremes fill a cache line.
+_PIECES_A_LINE = 4
 
 
 class Tables(NamedTuple):
@@ -103,7 +105,7 @@ def compile_network(network: Network) -> Program:
             rows.add(network, projection, head, halved)
         row, shift = index[population.name], exponent + halved + parameters.first_shift(population.neuron)
         span = (first, len(rows.projections))
-        pieces, before = _pieces(population, incoming), sum(one[c.PIECES] for one in populations)
+        pieces, before = _pieces(population, incoming), _next_line(populations)
         part = (row, part_rows[row][1], population.size, int(uniform(population)))
         height = part_rows[row][c.HEIGHT]
         lines = (height // pieces, population.size // height)
@@ -147,6 +149,12 @@ def _pieces(population: Population, incoming: list[Projection]) -> int:
         return 1
     height, line = population.shape[1], population.size // population.shape[1]
     return next(n for n in range(1, height + 1) if height % n == 0 and (n == height or height // n * line <= c.PIECE))
+
+
+def _next_line(populations: list[tuple[int, ...]]) -> int:
+    """Return where a population's pieces begin, so that what is kept of them shares no cache line with another's."""
+    end = populations[-1][c.BEFORE] + populations[-1][c.PIECES] if populations else 0
+    return -(-end // _PIECES_A_LINE) * _PIECES_A_LINE
 
 
 def _pitch(projections: list[list[int]], line: int) -> int:
@@ -205,7 +213,7 @@ class _Rows:
         self.reach.append(sweep_starts(source[2], sweep, stride[1], padding[1]))
 
     def _rows(self, rows: Int32, kind: type[np.int8] | type[np.int16], whole: int = BLOCKS[-1]) -> Place:
-        """Store rows of a multiple of ``whole`` cells; return where they begin, whether narrow, the cells of a row and how many rows there are."""
+        """Store rows, narrow ones with a multiple of ``whole`` cells; return their place."""
         tables = self.packed if kind is np.int8 else self.short
         if not fits(rows, kind):
             begin = sum(table.size for table in self.wide)

@@ -147,7 +147,8 @@ def scatter_line(tables, row, y, goal, events, each):
     """As :func:`gather_line`, event by event; goal begins with the margin, and a source line is ``each`` edges."""
     reach, edges, first = beyond(tables.reach, 2 * row[c.REACH]), events.edges, address(goal)
     weights, before = address(tables.short) + 2 * row[c.BEGIN], row[c.WIN] * row[c.CIN]
-    lines, kernel_line = row[c.LENGTH] >> 5, 2 * (row[c.ROWS] // row[c.KH]) * row[c.LENGTH]
+    lines, parts = row[c.LENGTH] >> 5, row[c.SPAN] if row[c.GROUPS] > 1 else 1
+    kernel_line = 2 * row[c.SX] * parts * row[c.CIN] * row[c.LENGTH]
     for ky in range(row[c.KH]):
         line = y * row[c.SY] + ky * row[c.DY] - row[c.PY]
         if line < 0 or line >= row[c.HIN]:

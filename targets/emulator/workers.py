@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +14,20 @@ import numpy.typing as npt
 from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.feeding import loudest
 from neurodeploy.targets.emulator.memory import EVENTS, Inputs, Memory, Outputs, memory
+from neurodeploy.targets.emulator.pool import pool
 from neurodeploy.targets.emulator.program import Program
 from neurodeploy.targets.emulator.stepwise_program import StepwiseMemory, StepwiseProgram, stepwise_memory
+
+if TYPE_CHECKING:
+    from neurodeploy.targets.emulator.turns import Turns
 
 Counts = npt.NDArray[np.int64]
 Span = tuple[int, int]
 
-#: Neuron updates of a sample from which it is worth to look for stages.
-STAGED = 2_000_000
+#: Neuron updates of a sample from which it is worth to wake other threads for it.
+STAGED = 50_000
+
+_TURNS: weakref.WeakKeyDictionary[Program, Turns] = weakref.WeakKeyDictionary()
 
 
 def run_in_chunks(
@@ -40,7 +47,7 @@ def run_in_chunks(
     """
     from neurodeploy.targets.emulator import kernel, stages
 
-    steps, every = (outputs.first_t, outputs.first_t + outputs.s.shape[1]), (0, len(program.cells))
+    alone = _turns(program)
 
     def work(few: Span) -> Counts:
         found: Counts = np.zeros_like(outputs.found)
@@ -50,19 +57,29 @@ def run_in_chunks(
     def run(few: Span, given: Outputs) -> None:
         for samples in [(sample, sample + 1) for sample in range(*few)] if carried else [few]:
             with _memory(program, carried, samples[0]) as own:
-                kernel.run(program.tables, own, inputs, given, samples, steps, every)
+                kernel.run(program.tables, own, inputs, given, samples, alone)
 
     samples, found = len(outputs.s), outputs.found
     if samples < workers and outputs.s[0].size >= STAGED:
         for sample in range(samples):
             with _memory(program, carried, sample) as own:
-                stages.run_sample(program.tables, own, inputs, outputs, sample, workers)
+                stages.run_sample(program, alone, own, inputs, outputs, sample, workers)
     elif workers == 1 or samples == 1:
         run((0, samples), outputs)
     else:
         found = _joined(_spread(work, samples, workers))
     found[-len(program.cells) :, 2] = 1
     return np.asarray(found)
+
+
+def _turns(program: Program) -> Turns:
+    """Return the turns of one thread, made once a program."""
+    from neurodeploy.targets.emulator.turns import turns
+
+    found = _TURNS.get(program)
+    if found is None:
+        found = _TURNS[program] = turns(program.tables)
+    return found
 
 
 @contextlib.contextmanager
@@ -121,5 +138,4 @@ def _spread(work: Callable[[Span], Counts], samples: int, workers: int) -> list[
     if workers == 1 or samples == 1:
         return [work((0, samples))]
     edges = np.linspace(0, samples, min(samples, 4 * workers) + 1).astype(int).tolist()
-    with ThreadPoolExecutor(min(workers, samples)) as pool:
-        return list(pool.map(work, itertools.pairwise(edges)))
+    return list(pool(workers).map(work, itertools.pairwise(edges)))
