@@ -150,7 +150,7 @@ def _list_spikes(tables, row, nth, t, piece, s, memory):
     memory.counts[at], memory.loud[at] = number, 1
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _gather_all(tables, row, nth, t, t0, memory):
     """Add what reaches a piece of a population in step t to the sums."""
     its, lines, width = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS), row[c.LINES], row[c.LINE_CELLS]
@@ -224,7 +224,7 @@ def _advance(tables, p, t0, t1, out, memory):
             _step_piece(tables, p, nth, t, t0, out, memory)
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _advance_all(tables, first, end, t0, t1, out, memory):
     """Run the populations [first, end), which no loop leaves, for the steps [t0, t1)."""
     p = first
@@ -261,7 +261,7 @@ def _enter(tables, port, step, t, inputs, out, memory):
     out.found[3 * port + 2] = max(out.found[3 * port + 2], loud)
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _enter_all(tables, ports, t0, t1, before, inputs, out, memory):
     """List what enters in the steps [t0, t1); ``before`` steps of the arrays precede those of the sample."""
     for t in range(t0, t1):
@@ -269,14 +269,23 @@ def _enter_all(tables, ports, t0, t1, before, inputs, out, memory):
             _enter(tables, port, before + t, t, inputs, out, memory)
 
 
-@njit(**OPTIONS)
-def _take_turns(tables, ports, turns, groups, steps, before, inputs, out, memory):
-    """Run what waits for nothing, until all is done; return False where there was nothing to do for a while."""
-    chunks, tries = (steps[1] - steps[0] + c.CHUNK - 1) // c.CHUNK, 0
-    while tries < _PATIENCE:
-        group, chunk = claim(turns, groups, chunks)
-        if group == FINISHED:
-            return True
+@njit(inline="always")
+def _next_turn(turns, groups, chunks, turn):
+    """Return the group that is next and its chunk; for one thread the ports and all populations take turns."""
+    if groups:
+        return claim(turns, groups, chunks)
+    return (turn & 1 if turn < 2 * chunks else FINISHED), np.int64(turn >> 1)
+
+
+@njit(inline="always")
+def _take_turns(tables, ports, every, turns, groups, steps, before, inputs, out, memory):
+    """Run what waits for nothing, until all is done; return False where there was nothing to do for a while.
+
+    ports, every : how many ports and populations there are.
+    """
+    chunks, turn, tries = (steps[1] - steps[0] + c.CHUNK - 1) // c.CHUNK, np.int64(0), 0
+    group, chunk = _next_turn(turns, groups, chunks, turn)
+    while group != FINISHED and tries < _PATIENCE:
         tries += 1
         if group >= 0:
             tries, t0 = 0, steps[0] + chunk * c.CHUNK
@@ -284,9 +293,13 @@ def _take_turns(tables, ports, turns, groups, steps, before, inputs, out, memory
             if group == 0:
                 _enter_all(tables, ports, t0, t1, before, inputs, out, memory)
             else:
-                _advance_all(tables, turns.groups[2 * group], turns.groups[2 * group + 1], t0, t1, out, memory)
-            give_back(turns, group, chunk)
-    return False
+                first, end = turns.groups[2 * group], turns.groups[2 * group + 1]
+                _advance_all(tables, first, end if groups else every, t0, t1, out, memory)
+            if groups:
+                give_back(turns, group, chunk)
+            turn += 1
+        group, chunk = _next_turn(turns, groups, chunks, turn)
+    return group == FINISHED
 
 
 @njit(cache=True, **OPTIONS)
@@ -303,7 +316,7 @@ def run(tables, memory, inputs, outputs, samples, turns):
     extent, cells = outputs.s.shape[1:]
     ports, groups, finished = len(tables.parts) - len(tables.populations), len(turns.done), True
     bare, state, given, out = bare_tables(tables), bare_memory(memory), bare_inputs(inputs), bare_outputs(outputs)
-    steps, taken = (out.first_t, out.first_t + extent), bare_turns(turns)
+    steps, taken, every = (out.first_t, out.first_t + extent), bare_turns(turns), len(tables.populations)
     for sample in range(samples[0], samples[1]):
         if steps[0] == 0 and groups == 0:
             memory.u[:] = 0
@@ -312,13 +325,7 @@ def run(tables, memory, inputs, outputs, samples, turns):
         before = sample * extent - out.first_t
         s, u, v = beyond(out.s, before * cells), beyond(out.u, before * cells), beyond(out.v, before * out.cells_v)
         here = Sample(s, u, v, out.found, out.keeps_u, out.first_v, out.cells_v, cells, out.streams)
-        if groups:
-            finished = _take_turns(bare, ports, taken, groups, steps, before, given, here, state)
-            continue
-        for t0 in range(steps[0], steps[1], c.CHUNK):
-            t1 = min(t0 + c.CHUNK, steps[1])
-            _enter_all(bare, ports, t0, t1, before, given, here, state)
-            _advance_all(bare, 0, len(tables.populations), t0, t1, here, state)
+        finished = _take_turns(bare, ports, every, taken, groups, steps, before, given, here, state)
     if out.streams:
         settle()
     return finished

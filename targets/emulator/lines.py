@@ -12,7 +12,6 @@ from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.memory import OVERHANG
 from neurodeploy.targets.emulator.pointers import address, beyond
-from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import (
     add_scaled,
     gather_line,
@@ -56,7 +55,7 @@ def _gather_wide(tables, row, events, y, edges, goal, alone, memory):
         add_scaled(goal, memory.own, size, row[c.BEYOND])
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def bring(tables, row, at, events, y, line, memory):
     """Add what short events bring to line ``y`` to 16-bit sums, a line with margins; ``at`` as in _prepare."""
     margin, even, gathered = row[c.MARGIN] * row[c.COUT], events.grain == row[c.CIN], memory.gathered[at] == 1

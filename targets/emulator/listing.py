@@ -84,45 +84,6 @@ def _list_word(bits, offset, to, indices):
     return to + number
 
 
-def _lister(grain):
-    """Return what lists whole words of flags; a loop of its own for every grain, 0 for none."""
-    stretches = 64 // grain if grain else 0
-
-    @njit(**OPTIONS)
-    def list_words(s, size, offset, indices, edges, listed):
-        to, edge = np.int64(0), np.int64(0)
-        for place in range(0, size, 64):
-            bits = nonzero(beyond(s, place))
-            for nth in range(stretches):
-                before = (np.uint64(1) << np.uint64(nth * grain)) - np.uint64(1)
-                edges[edge + nth] = listed + to + bits_set(bits & before)
-            edge += stretches
-            to = _list_word(bits, offset + place, to, indices)
-        return to
-
-    return list_words
-
-
-_list_words, _list_by_8, _list_by_16, _list_by_32, _list_by_64 = (_lister(grain) for grain in (0, 8, 16, 32, 64))
-
-
-@njit(**OPTIONS)
-def _list_any(s, first, size, offset, indices, grain, edges, listed):
-    """List the flags from a whole word on; ``listed`` before them."""
-    to, due = np.int64(0), first
-    edge = first // grain if grain else np.int64(0)
-    for place in range(first, size, 64):
-        bits = _marked(s, place, size)
-        if grain and place == due:
-            start, end = 0, min(64, size - place)
-            while start < end:  # a range by a step that is not known divides first
-                edges[edge] = listed + to + bits_set(bits & ((np.uint64(1) << np.uint64(start)) - np.uint64(1)))
-                edge, start = edge + 1, start + grain
-            due += max(grain, 64)
-        to = _list_word(bits, offset + place, to, indices)
-    return to
-
-
 @njit(**OPTIONS)
 def list_fired(s, size, offset, indices, grain, edges, listed):
     """List which of ``size`` flags are set, as offset + place; return how many. Up to sixteen entries more are written.
@@ -132,21 +93,16 @@ def list_fired(s, size, offset, indices, grain, edges, listed):
     Unless ``grain`` is 0, note from ``edges[0]`` on where in the list, which has ``listed`` entries already, every
     stretch of so many flags begins; grain divides 64, or 64 divides it.
     """
-    whole, to = size & ~63, np.int64(0)
-    if grain == 0:
-        to = _list_words(s, whole, offset, indices, edges, listed)
-    elif grain == 8:
-        to = _list_by_8(s, whole, offset, indices, edges, listed)
-    elif grain == 16:
-        to = _list_by_16(s, whole, offset, indices, edges, listed)
-    elif grain == 32:
-        to = _list_by_32(s, whole, offset, indices, edges, listed)
-    elif grain == 64:
-        to = _list_by_64(s, whole, offset, indices, edges, listed)
-    else:
-        whole = 0
-    if whole < size:
-        to += _list_any(s, whole, size, offset, beyond(indices, to), grain, edges, listed + to)
+    to, edge, due = np.int64(0), np.int64(0), np.int64(0)
+    for place in range(0, size, 64):
+        bits = _marked(s, place, size)
+        if grain and place == due:
+            start, end = 0, min(64, size - place)
+            while start < end:  # a range by a step that is not known divides first
+                edges[edge] = listed + to + bits_set(bits & ((np.uint64(1) << np.uint64(start)) - np.uint64(1)))
+                edge, start = edge + 1, start + grain
+            due += max(grain, 64)
+        to = _list_word(bits, offset + place, to, indices)
     return to
 
 

@@ -115,7 +115,7 @@ def _landing(reach, event, before, cin, inverse):
 def _scatterer(add):
     """Return what scatters a list of events whose rows ``add`` adds: a loop of its own for every length of rows."""
 
-    @njit(**OPTIONS)
+    @njit(inline="always")
     def scatter(goal, weights, reach, listed, number, before, row):
         """Add the row of each event at the address that it reaches; ``weights`` is that of a kernel line's rows."""
         cin, inverse, wide, length = row[c.CIN], row[c.INVERSE], 2 * row[c.COUT], 2 * row[c.LENGTH]
@@ -129,7 +129,7 @@ def _scatterer(add):
 _scatter_1, _scatter_2, _scatter_3, _scatter_4 = (_scatterer(add) for add in add_lines)
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def _scatter_any(goal, weights, reach, listed, number, before, row):
     """As the others, of rows of any length; with groups a row each position."""
     cin, cout, length, groups = row[c.CIN], row[c.COUT], row[c.LENGTH], row[c.GROUPS]

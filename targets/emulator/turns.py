@@ -15,7 +15,6 @@ from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.pointers import acquire, beyond, pointer, release, swap
 from neurodeploy.targets.emulator.program import Tables
-from neurodeploy.targets.emulator.rows import OPTIONS
 
 #: How many chunks a group may be ahead of any that reads from it; the lists of events have room for no more.
 _AHEAD = 2
@@ -90,7 +89,7 @@ def _ready(turns, group, chunk):
     return True
 
 
-@njit(**OPTIONS)
+@njit(inline="always")
 def claim(turns, groups, chunks):
     """Return a group that nobody else runs now and its chunk, or :data:`NOTHING` or :data:`FINISHED`.
 
