@@ -15,7 +15,7 @@ from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.bare import bare_inputs, bare_memory, bare_outputs, bare_tables
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.keeping import keep, stream
-from neurodeploy.targets.emulator.lines import Events, bring, clear, convolve
+from neurodeploy.targets.emulator.lines import Events, clear, convolve
 from neurodeploy.targets.emulator.listing import copy_events, list_fired, list_port, mark_edges
 from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
 from neurodeploy.targets.emulator.pointers import beyond, settle
@@ -116,14 +116,18 @@ def _prepare(row, nth, step, events, memory):
 
 
 @njit(inline="always")
-def _deliver(tables, row, at, t, line, lines, size, alone, memory):
-    """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each."""
+def _deliver(tables, row, at, t, line, lines, size, alone, pitch, memory):
+    """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each.
+
+    pitch : how far apart lines stay in sums of 16 bits, or 0.
+    """
     events = _waiting(tables, row, t, memory)
     if events.number == 0:
         return
     if row[c.KIND] == c.CONVOLUTION:
         for y in range(lines):
-            convolve(tables, row, at, events, line + y, beyond(memory.sums, y * size), alone, memory)
+            goal, words = beyond(memory.sums, y * size), beyond(memory.line, y * pitch)
+            convolve(tables, row, at, events, line + y, goal, alone, words, pitch > 0, memory)
     elif row[c.BEYOND] == 0:
         add_dense(tables, row, memory.sums, events)
     else:
@@ -151,35 +155,36 @@ def _list_spikes(tables, row, nth, t, piece, s, memory):
 
 
 @njit(inline="always")
-def _gather_all(tables, row, nth, t, t0, memory):
-    """Add what reaches a piece of a population in step t to the sums."""
+def _gather_all(tables, row, nth, t, t0, pitch, memory):
+    """Add what reaches a piece of a population in step t to the sums; ``pitch`` as in :func:`_deliver`."""
     its, lines, width = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS), row[c.LINES], row[c.LINE_CELLS]
     arriving = memory.arriving[t - t0] > 0
     alone = arriving and row[c.END] - row[c.FIRST] == 1 and its[c.KIND] == c.CONVOLUTION and its[c.BEYOND] == 0
-    if not alone:
+    if not alone and pitch == 0:
         clear(memory.sums, lines * width + OVERHANG)
     if arriving:
         for projection in range(row[c.FIRST], row[c.END]):
             its, at = beyond(tables.projections, projection * c.PROJECTION_COLUMNS), projection - row[c.FIRST]
-            _deliver(tables, its, at * c.CHUNK + t - t0, t, nth * lines, lines, width, alone, memory)
+            _deliver(tables, its, at * c.CHUNK + t - t0, t, nth * lines, lines, width, alone, pitch, memory)
 
 
 @njit(inline="always")
-def _in_words(tables, row, nth, t, t0, inside, peak, s, memory):
-    """Gather and update a piece that one convolution reaches from sums of 16 bits; return whether these suffice."""
-    its, lines, pitch = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS), row[c.LINES], row[c.PITCH]
-    events = _waiting(tables, its, t, memory)
-    if peak >= DECAYED or not is_short(its, events):
-        return False
-    if events.number:
-        for y in range(lines):
-            bring(tables, its, t - t0, events, nth * lines + y, beyond(memory.line, y * pitch), memory)
-    size, at = row[c.LINE_CELLS], row[c.AT] + nth * lines * row[c.LINE_CELLS]
+def _in_words(tables, row, t, peak, memory):
+    """Return how far apart the lines of a piece stay in sums of 16 bits in step t; 0 where these do not suffice."""
+    if row[c.PITCH] == 0 or peak >= DECAYED:
+        return np.int64(0)
+    its = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS)
+    return row[c.PITCH] if is_short(its, _waiting(tables, its, t, memory)) else np.int64(0)
+
+
+@njit(inline="always")
+def _update_lines(tables, row, at, inside, pitch, memory, s):
+    """As :func:`_update`, of lines whose sums are ``pitch`` words apart."""
+    its = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS)
     a, u, v = beyond(memory.line, its[c.MARGIN] * its[c.COUT]), beyond(memory.u, at), beyond(memory.v, at)
-    keep_u, keep_v, shift = tables.keep_current[at], tables.keep_voltage[at], row[c.SHIFT]
-    threshold, bias = tables.threshold[at], tables.bias[at]
-    update_lines(a, u, v, s, lines, size, pitch, shift, keep_u, keep_v, threshold, bias, inside, memory.ends)
-    return True
+    keeps, shift = (tables.keep_current[at], tables.keep_voltage[at]), row[c.SHIFT]
+    threshold, bias, lines, size = tables.threshold[at], tables.bias[at], row[c.LINES], row[c.LINE_CELLS]
+    update_lines(a, u, v, s, lines, size, pitch, shift, keeps[0], keeps[1], threshold, bias, inside, memory.ends)
 
 
 @njit(**OPTIONS)
@@ -192,8 +197,11 @@ def _step_piece(tables, p, nth, t, t0, out, memory):
     arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[c.BEFORE] + nth))
     kept, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
     s = memory.flags if out.streams else kept
-    if not (row[c.PITCH] and _in_words(tables, row, nth, t, t0, inside, extremes[0], s, memory)):
-        _gather_all(tables, row, nth, t, t0, memory)
+    pitch = _in_words(tables, row, t, extremes[0], memory)
+    _gather_all(tables, row, nth, t, t0, pitch, memory)
+    if pitch:
+        _update_lines(tables, row, cell, inside, pitch, memory, s)
+    else:
         _update(tables, row, cell, piece, inside, extremes[0], memory, s)
     extremes[0], extremes[1] = memory.ends[0], memory.ends[1]
     found = beyond(out.found, 3 * row[c.PART])

@@ -70,10 +70,11 @@ def bring(tables, row, at, events, y, line, memory):
 
 
 @njit(inline="always")
-def convolve(tables, row, at, events, y, goal, alone, memory):
+def convolve(tables, row, at, events, y, goal, alone, words, stays, memory):
     """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare.
 
     alone : nothing else reaches the target, so that the sums need not have been cleared.
+    words : sums of 16 bits for a line with its margins, which are cleared; they stay there where ``stays``.
     """
     cells, margin, size = row[c.LINE] * row[c.COUT], row[c.MARGIN] * row[c.COUT], row[c.WOUT] * row[c.COUT]
     if not is_short(row, events):
@@ -88,9 +89,10 @@ def convolve(tables, row, at, events, y, goal, alone, memory):
             clear(goal, size)
         add_scaled(goal, beyond(memory.own, margin), size, row[c.BEYOND])
         return
-    line = beyond(memory.line, margin)
-    bring(tables, row, at, events, y, memory.line, memory)
+    bring(tables, row, at, events, y, words, memory)
+    if stays:
+        return
     if alone:
-        move_line(goal, line, size)
+        move_line(goal, beyond(words, margin), size)
     else:
-        take_line(goal, line, size, row[c.BEYOND])
+        take_line(goal, beyond(words, margin), size, row[c.BEYOND])
