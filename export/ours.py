@@ -14,6 +14,7 @@ from neurodeploy.errors import Unsupported
 from neurodeploy.export.live import Answers, LiveModel
 from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, reader_for, values
 from neurodeploy.graph import Graph, Input, Neuron, Node, Output, Shape, frozen_array
+from neurodeploy.models.architectures import kind_of
 from neurodeploy.models.checkpoint import load_model
 from neurodeploy.models.convnet import ConvNet, as_input
 from neurodeploy.models.neuron import Lif
@@ -37,8 +38,14 @@ def open_checkpoint(path: str | Path, *, dt: float | None = None, steps: int | N
     Raises
     ------
     InputError : no such file, or another format.
+    Unsupported : its network is no chain of layers.
     """
     model, recipe = load_model(path)
+    if not isinstance(model, ConvNet):
+        kind = "an architecture" if recipe.model is None else f"of the kind {kind_of(recipe.model)!r}"
+        problem = f"its network is {kind}, whose answers are floats and no spikes"
+        advice = "recipes of [[layers]] that end in a lif layer are exported; train one of those"
+        raise Unsupported(str(path), problem, advice)
     graph, names = read_convnet(model, dt or DEFAULT_DT)
     length = steps or recipe.data.steps
 

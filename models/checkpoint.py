@@ -1,10 +1,10 @@
 """Checkpoints: a network, and on the way also its optimizer, in one safetensors file that runs no code when read.
 
-Model tensors stand under their names in ``state_dict``, AdamW's under ``optimizer/<parameter>/<quantity>``, averaged
-parameters under ``ema/<parameter>`` and torch's generator under ``rng/torch``. One metadata entry, ``neurodeploy``, is
-JSON: ``format``, ``recipe`` (TOML text), ``seed``, ``epoch`` (epochs done), ``history`` (one object an epoch),
-``versions`` and, within an epoch, ``partial`` (its ``step``, ``loss`` and ``correct`` so far). One entry, because
-safetensors writes several in no fixed order; no time, because equal training must give equal bytes.
+Model tensors stand under their names in ``state_dict``, the optimizer's under ``optimizer/<parameter>/<quantity>``,
+averaged parameters under ``ema/<parameter>`` and torch's generator under ``rng/torch``. One metadata entry,
+``neurodeploy``, is JSON: ``format``, ``recipe`` (TOML text), ``seed``, ``epoch`` (epochs done), ``history`` (one object
+an epoch), ``versions`` and, within an epoch, ``partial`` (its ``step``, ``loss`` and ``correct`` so far). One entry,
+because safetensors writes several in no fixed order; no time, because equal training must give equal bytes.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neurodeploy.errors import InputError, NeurodeployError
 from neurodeploy.files import replacing, require_file
-from neurodeploy.models.convnet import ConvNet, build_model
+from neurodeploy.models.convnet import build_model
 from neurodeploy.models.recipe import Recipe, parse_recipe
 
 FORMAT = 1
@@ -112,13 +112,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     return checkpoint
 
 
-def load_model(path: str | Path) -> tuple[ConvNet, Recipe]:
+def load_model(path: str | Path) -> tuple[nn.Module, Recipe]:
     """Return the network in a checkpoint, in evaluation mode, and the recipe it was trained by.
 
     Raises as :func:`load_checkpoint` does. Torch's random generator is left as it was.
     """
     checkpoint = load_checkpoint(path)
-    model = _skeleton(checkpoint.recipe, Path(path)).to_empty(device="cpu")
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(checkpoint.recipe)  # its tensors are those of the file, which was read
     model.load_state_dict(dict(checkpoint.model))
     return model.eval(), checkpoint.recipe
 
@@ -198,7 +199,7 @@ def _recipe(head: Mapping[str, Any], path: Path) -> Recipe:
         raise InputError(str(path), f"cannot be used ({error})", "take an earlier copy") from error
 
 
-def _skeleton(recipe: Recipe, path: Path) -> ConvNet:
+def _skeleton(recipe: Recipe, path: Path) -> nn.Module:
     """Return the network of ``recipe`` without memory behind it: a hostile recipe costs nothing."""
     try:
         with torch.device("meta"):

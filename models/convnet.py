@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from neurodeploy.errors import UsageError
+from neurodeploy.models.architectures import MODEL_KINDS, ModelContext, ModelSettings, kind_of
 from neurodeploy.models.dataset import dataset_kind
 from neurodeploy.models.layers import (
     AvgPoolLayer,
@@ -27,7 +29,7 @@ from neurodeploy.models.layers import (
 )
 from neurodeploy.models.neuron import Lif
 from neurodeploy.models.recipe import Recipe
-from neurodeploy.models.spikes import Spikes
+from neurodeploy.models.spikes import Scaling
 from neurodeploy.models.spiking.dynamics import Reset
 
 Shape = tuple[int, ...]
@@ -88,11 +90,14 @@ class ConvNet(nn.Module):
     """A chain of layers over a sequence of spikes.
 
     ``layers`` holds the torch modules in the recipe's order; ``input_shape`` and ``output_shape`` are those of one
-    sample at one step. Raises :class:`UsageError` when a layer cannot follow the one before it.
+    sample at one step. With ``fused_norm`` a batch norm and the neurons behind it are one node in training: the norm's
+    output is then nobody's, and spikes are equal to rounding; evaluation does not change. Raises :class:`UsageError`
+    when a layer cannot follow the one before it.
     """
 
-    def __init__(self, specs: Sequence[Layer], input_shape: Shape) -> None:
+    def __init__(self, specs: Sequence[Layer], input_shape: Shape, *, fused_norm: bool = False) -> None:
         super().__init__()
+        self.fused_norm = fused_norm
         shape, modules = input_shape, []
         for index, spec in enumerate(specs):
             try:
@@ -119,21 +124,37 @@ class ConvNet(nn.Module):
             return {name: out for name, out in self.trace(x) if isinstance(self.layers[int(name)], Lif)}
 
     def trace(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Yield each layer's index in ``layers``, as text, and its output [T, B, ...] for ``x`` [T, B, C, H, W]."""
+        """Yield each layer's index in ``layers``, as text, and its output [T, B, ...] for ``x`` [T, B, C, H, W].
+
+        A norm that is fused with the neurons behind it yields nothing.
+        """
         time = x.shape[:2]
         x = x.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        for name, layer in self.layers.named_children():
-            x = layer(x.reshape(*time, *x.shape[1:])).flatten(0, 1) if isinstance(layer, Lif) else layer(x)
+        norm: nn.Module | None = None
+        for (name, layer), behind in zip(self.layers.named_children(), [*self.layers, None][1:], strict=True):
+            if self.fused_norm and self.training and _is_norm(layer) and isinstance(behind, Lif):
+                norm = layer
+                continue
+            x = layer(x.reshape(*time, *x.shape[1:]), norm).flatten(0, 1) if isinstance(layer, Lif) else layer(x)
+            norm = None
             yield name, x.reshape(*time, *x.shape[1:])
 
 
-def build_model(recipe: Recipe) -> ConvNet:
+def _is_norm(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.modules.batchnorm._BatchNorm)
+
+
+def build_model(recipe: Recipe) -> nn.Module:
     """Return the untrained network of ``recipe``, its weights drawn from torch's generator.
 
-    Raises :class:`UsageError` when its layers do not fit together, or its output does not fit the dataset's classes.
+    It takes float32 [T, B, C, H, W] and returns [T, B, classes]: a :class:`ConvNet` for a recipe of layers, else what
+    the architecture of its ``[model]`` makes. Raises :class:`UsageError` when its layers do not fit together, or its
+    output does not fit the dataset's classes.
     """
     kind = dataset_kind(recipe.data)
-    model = ConvNet(recipe.layers, kind.input_shape)
+    if recipe.model is not None:
+        return _architecture(recipe.model, ModelContext(kind.input_shape, kind.classes, recipe.data.steps))
+    model = ConvNet(recipe.layers, kind.input_shape, fused_norm=recipe.training.fused_norm)
     last = f"layers.{len(recipe.layers) - 1}"
     if not isinstance(recipe.layers[-1], LifLayer):
         raise UsageError(last, "is not a spiking layer", "end the recipe with a lif layer: its spikes are the answer")
@@ -143,9 +164,25 @@ def build_model(recipe: Recipe) -> ConvNet:
     return model
 
 
-def as_input(spikes: Spikes) -> Tensor:
-    """Return spikes [samples, steps, ...] of a file or dataset as a network's input, float32 [steps, samples, ...]."""
-    return torch.from_numpy(spikes.swapaxes(0, 1).astype(np.float32))
+def _architecture(settings: ModelSettings, context: ModelContext) -> nn.Module:
+    name = kind_of(settings)
+    try:
+        model = MODEL_KINDS[name].build(settings, context)
+    except ValueError as error:
+        raise UsageError(f"model ({name})", f"cannot be built: {error}", "correct the recipe") from error
+    return model.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+
+
+def as_input(values: npt.NDArray[Any], scaling: Scaling | None = None, device: torch.device | None = None) -> Tensor:
+    """Return values [samples, steps, ...] of a file or dataset as a network's input, float32 [steps, samples, ...].
+
+    They travel to ``device``, by default the CPU, as they are; there they become floats, scaled as ``scaling`` says.
+    """
+    x = torch.from_numpy(np.require(values, requirements="W")).to(device or "cpu").transpose(0, 1).float()
+    if scaling is None:
+        return x
+    mean, std = (x.new_tensor(numbers).reshape(-1, 1, 1) for numbers in (scaling.mean, scaling.std))
+    return (x / 255.0 - mean) / std
 
 
 @contextmanager

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neurodeploy.errors import UsageError
 from neurodeploy.models import digits
-from neurodeploy.models.data import moving
+from neurodeploy.models.augmentations import augment_of
+from neurodeploy.models.data import moving, recorded
+from neurodeploy.models.data.layouts import RECORDED
 from neurodeploy.models.recipe import DataSettings
-from neurodeploy.models.spikes import SpikeDataset
+from neurodeploy.models.spikes import Scaling, SpikeDataset
 from neurodeploy.models.tables import nearest
 
 
 @dataclass(frozen=True)
 class DatasetKind:
-    """What a network must know of a dataset before it is loaded, and how to load it."""
+    """What a network must know of a dataset before it is loaded, and how to load it.
+
+    ``scaling`` makes input of its values; None where they are counts, which are taken as they are.
+    """
 
     input_shape: tuple[int, int, int]
     classes: int
     load: Callable[[DataSettings], SpikeDataset]
+    scaling: Scaling | None = None
+
+
+def _recorded(settings: DataSettings) -> DatasetKind:
+    return DatasetKind(recorded.input_shape(settings), RECORDED[settings.dataset].classes, recorded.load_recorded)
 
 
 #: What is known of a dataset may depend on the settings: which label is asked decides how many classes there are.
@@ -28,6 +38,7 @@ DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     "moving-digits": lambda settings: DatasetKind(
         moving.INPUT_SHAPE, moving.CLASSES[settings.label], moving.load_moving_digits
     ),
+    **dict.fromkeys(RECORDED, _recorded),
 }
 
 
@@ -36,3 +47,13 @@ def dataset_kind(settings: DataSettings) -> DatasetKind:
     if settings.dataset not in DATASETS:
         raise UsageError(f"dataset {settings.dataset!r}", "is not known", nearest(settings.dataset, DATASETS))
     return DATASETS[settings.dataset](settings)
+
+
+def load_dataset(settings: DataSettings) -> SpikeDataset:
+    """Return the dataset that ``settings`` name, with what they ask to change in training samples.
+
+    A dataset that brings an ``augment`` of its own keeps it.
+    """
+    kind = dataset_kind(settings)
+    data = kind.load(settings)
+    return data if data.augment is not None else replace(data, augment=augment_of(settings.augment, kind.classes))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from neurodeploy.errors import InputError
 from neurodeploy.events import EventInput
 from neurodeploy.models.quantized import QuantizedNetwork
-from neurodeploy.models.spikes import LabelledSpikes
+from neurodeploy.models.spikes import LabelledSpikes, all_spikes
 from neurodeploy.models.tables import bounded
 from neurodeploy.models.threads import one_thread
 from neurodeploy.network import Network
@@ -92,12 +92,12 @@ def finetune(
     """
     settings = settings or FinetuneSettings()
     with one_thread():
-        model = QuantizedNetwork(quantization, chip, settings.learn, _largest(train.spikes))
+        model = QuantizedNetwork(quantization, chip, settings.learn, _largest(all_spikes(train)))
         _check_labels(model, train)
         history = []
         for epoch in _epochs(model, train, settings):
             integers = model.network()
-            scored = None if test is None else simulate(integers, test.spikes).accuracy(test.labels)
+            scored = None if test is None else simulate(integers, all_spikes(test)).accuracy(test.labels)
             history.append(replace(epoch, test_accuracy=scored))
             if on_epoch is not None:
                 on_epoch(history[-1])

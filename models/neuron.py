@@ -12,6 +12,7 @@ The reset is constant for the gradient: only the charge and the surrogate of the
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ from torch.nn.utils import parametrize
 
 from neurodeploy.models.spiking import reference
 from neurodeploy.models.spiking.dynamics import RESETS, Dynamics, Reset
+from neurodeploy.models.spiking.merged import merged
+from neurodeploy.models.spiking.normalized import joins, normalized_sequence
 from neurodeploy.models.spiking.sequence import sequence
 
 
@@ -67,11 +70,17 @@ class Lif(nn.Module):
         else:
             self.register_buffer("beta", torch.tensor(float(beta)))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, norm: nn.Module | None = None) -> Tensor:
         """Return the spikes [T, B, ...] (0.0 or 1.0) for input currents ``x`` [T, B, ...], from potential 0.
 
         Currents of half precision, as autocast makes them, are taken as float32, so that the potential loses nothing.
+        With a batch ``norm`` they are what that makes of ``x``; where it can, and no decay is trained, both are one.
         """
+        if norm is not None:
+            if joins(norm, x) and not parametrize.is_parametrized(self):
+                now = replace(self._dynamics, factor=self.beta.item(), threshold=self.threshold.item())
+                return normalized_sequence(norm, now, x)
+            x = merged(norm, x)
         x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
         return sequence(self._dynamics, x, torch.zeros_like(x[0]), self.beta, self.threshold)[0]
 

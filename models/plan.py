@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from neurodeploy.models.convnet import ConvNet, build_model
+from neurodeploy.models.convnet import build_model
+from neurodeploy.models.dataset import dataset_kind
 from neurodeploy.models.losses import loss_of
+from neurodeploy.models.optimizers import moments_of
 from neurodeploy.models.recipe import Recipe
+from neurodeploy.models.watching import layers, own_parameters, watching
 
 #: Batch normalisation needs more than one value a channel.
 _SAMPLES = 2
@@ -94,11 +97,11 @@ def plan_training(recipe: Recipe, processes: int = 1) -> TrainingPlan:
     torch's generator is left as it was. Raises :class:`neurodeploy.errors.UsageError` when the recipe makes no network.
     """
     with torch.random.fork_rng(devices=[]):
-        model = build_model(recipe)
-        rows = _measured(model, recipe)
+        model, shape = build_model(recipe), dataset_kind(recipe.data).input_shape
+        rows = _measured(model, recipe, shape)
     size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     settings = recipe.training
-    cells = recipe.data.steps * int(torch.Size(model.input_shape).numel())
+    cells = recipe.data.steps * int(torch.Size(shape).numel())
     plan = TrainingPlan(
         recipe=recipe.name,
         processes=processes,
@@ -106,40 +109,62 @@ def plan_training(recipe: Recipe, processes: int = 1) -> TrainingPlan:
         layers=rows,
         parameter_bytes=size,
         gradient_bytes=size,
-        optimizer_bytes=2 * size,
+        optimizer_bytes=len(moments_of(settings)) * size,
         average_bytes=size if settings.ema else 0,
         input_bytes=4 * _SAMPLES * cells,
     )
     return plan.at(max(1, -(-settings.batch_size // (processes * settings.accumulate))))
 
 
-def _measured(model: ConvNet, recipe: Recipe) -> tuple[LayerPlan, ...]:
-    x = torch.randint(0, 2, (recipe.data.steps, _SAMPLES, *model.input_shape)).float()
+def _measured(model: nn.Module, recipe: Recipe, input_shape: tuple[int, ...]) -> tuple[LayerPlan, ...]:
+    x = torch.randint(0, 2, (recipe.data.steps, _SAMPLES, *input_shape)).float()
     owned = {tensor.untyped_storage().data_ptr() for tensor in (x, *model.parameters(), *model.buffers())}
     kept: dict[int, Tensor] = {}
+    rows: dict[str, LayerPlan] = {}
+    counted = held = 0
 
     def keep(tensor: Tensor) -> Tensor:
         if (place := tensor.untyped_storage().data_ptr()) not in owned:
             kept[place] = tensor  # held, so that no other tensor can come to stand in its place
         return tensor
 
-    rows: list[LayerPlan] = []
-    counted = held = 0
+    def note(name: str, layer: nn.Module, output: Tensor) -> None:
+        nonlocal counted, held
+        macs, stored = counter.get_total_flops() // 2, _bytes(kept)
+        shape = tuple(output.shape[1 if len(output) == len(x) * _SAMPLES else 2 :])
+        before = rows.get(name)  # of a layer that runs more than once
+        row = LayerPlan(
+            name, type(layer).__name__, shape, own_parameters(layer), (macs - counted) // _SAMPLES, stored - held
+        )
+        if before is not None:
+            row = replace(row, macs=row.macs + before.macs, kept_bytes=row.kept_bytes + before.kept_bytes)
+        rows[name] = row
+        counted, held = macs, stored
+
     with (
         FlopCounterMode(display=False) as counter,
         saved_tensors_hooks(keep, lambda tensor: tensor),
         torch.autocast("cpu", torch.bfloat16, enabled=recipe.training.precision == "bf16"),
     ):
-        output = x
-        for name, output in model.train().trace(x):
-            layer = model.layers[int(name)]
-            macs = counter.get_total_flops() // 2
-            stored = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-            own = sum(parameter.numel() for parameter in layer.parameters())
-            shape = tuple(output.shape[2:])
-            rows.append(LayerPlan(name, type(layer).__name__, shape, own, (macs - counted) // _SAMPLES, stored - held))
-            counted, held = macs, stored
+        with watching(model.train(), note):
+            output = model(x)
         loss_of(output, torch.zeros(_SAMPLES, dtype=torch.int64), recipe.training)
-    loss_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept.values()) - held
-    rows[-1] = replace(rows[-1], kept_bytes=rows[-1].kept_bytes + loss_bytes)
+    last = next(reversed(rows))
+    rows[last] = replace(rows[last], kept_bytes=rows[last].kept_bytes + _bytes(kept) - held)
+    return _with_silent(list(rows.values()), model)
+
+
+def _with_silent(rows: list[LayerPlan], model: nn.Module) -> tuple[LayerPlan, ...]:
+    """Return ``rows`` with those layers that another one computes with, and that have never run by themselves."""
+    behind = rows[-1].name
+    for name, layer in reversed(list(layers(model))):
+        if any(row.name == name for row in rows):
+            behind = name
+        elif own_parameters(layer):
+            place = next(index for index, row in enumerate(rows) if row.name == behind)
+            rows.insert(place, LayerPlan(name, type(layer).__name__, rows[place].shape, own_parameters(layer), 0, 0))
     return tuple(rows)
+
+
+def _bytes(kept: dict[int, Tensor]) -> int:
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())

@@ -20,11 +20,13 @@ from neurodeploy.models.trainer import EpochMetrics, Trainer
 class EpochTiming:
     """One epoch's wall time with its test, its training samples a second over all processes, and memory.
 
-    ``memory_bytes`` is the most that this process has held: tensors on a GPU, everything on a CPU.
+    ``waited_seconds`` is what of the time this process's steps waited for their samples. ``memory_bytes`` is the most
+    that it has held: tensors on a GPU, everything on a CPU.
     """
 
     epoch: int
     seconds: float
+    waited_seconds: float
     samples_per_second: float
     memory_bytes: int
 
@@ -32,11 +34,11 @@ class EpochTiming:
 def timed_epoch(trainer: Trainer) -> tuple[EpochMetrics, EpochTiming]:
     """Run one epoch of ``trainer``, or what is left of it, and time it."""
     size, batch = len(trainer.data.train), trainer.recipe.training.batch_size
-    samples, began = size - min(size, trainer.step * batch), time.monotonic()
+    samples, waited, began = size - min(size, trainer.step * batch), trainer.waited, time.monotonic()
     metrics = trainer.run_epoch()
     seconds = max(time.monotonic() - began, 1e-9)
-    memory = peak_memory(trainer.processes.device)
-    return metrics, EpochTiming(metrics.epoch, round(seconds, 3), round(samples / seconds, 1), memory)
+    memory, idle = peak_memory(trainer.processes.device), round(trainer.waited - waited, 3)
+    return metrics, EpochTiming(metrics.epoch, round(seconds, 3), idle, round(samples / seconds, 1), memory)
 
 
 def peak_memory(device: torch.device) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.files import require_file
+from neurodeploy.models.architectures import ModelSettings, read_model, write_model
+from neurodeploy.models.augmentations import read_augmentations
 from neurodeploy.models.layers import Layer, read_layers, write_layers
 from neurodeploy.models.tables import (
     bounded,
@@ -30,7 +32,20 @@ LARGEST_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which samples a network sees, and how they become spikes; ``label`` says what of a moving digit is asked."""
+    """Which samples a network sees, and how they become its input.
+
+    What stands at its default from ``folder`` on is not written out.
+
+    Attributes
+    ----------
+    label : what of a moving digit is asked.
+    folder : where the dataset's files lie; empty for one that needs none.
+    size : height and width that a network is fed; 0 is the dataset's own.
+    framing : whether a step holds an equal share of a recording's events or of its time.
+    damaged_files : files that may be skipped because they cannot be read; one more ends the loading.
+    augment : what is changed at random in training samples, in this order: names of
+        :mod:`neurodeploy.models.augmentations`, each with its number where it takes one, as ``"roll:5"``.
+    """
 
     dataset: str = "digits"
     steps: int = bounded(1, 4096, 16)
@@ -38,11 +53,18 @@ class DataSettings:
     calibration_samples: int = bounded(1, 1_000_000, 256)
     split_seed: int = bounded(0, LARGEST_SEED, 0)
     label: str = one_of(("digit", "direction", "both"), "digit")
+    folder: str = unwritten(field(default=""))
+    size: int = unwritten(bounded(0, 4096, 0))
+    framing: str = unwritten(one_of(("count", "time"), "count"))
+    damaged_files: int = unwritten(bounded(0, 1_000_000, 0))
+    augment: tuple[str, ...] = unwritten(field(default=()))
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """AdamW; the logits are ``logit_scale`` times a class's number of output spikes.
+    """How a network is trained.
+
+    The logits are ``logit_scale`` times a class's output, summed or averaged over the steps by ``readout``.
 
     What stands at its default from ``warmup_epochs`` on is not written out, so that a file from before the key existed
     equals one from today.
@@ -50,7 +72,10 @@ class TrainingSettings:
     Attributes
     ----------
     batch_size : samples of one optimizer step, whatever the number of processes and of parts.
-    warmup_epochs : how long the rate rises linearly; ``schedule`` rules the rest.
+    warmup_epochs, warmup_steps : how long the rate rises linearly, the sum of both, from ``warmup_from`` times its full
+        height; ``schedule`` rules the rest.
+    schedule : half a cosine to 0; constant; ``step``: times ``gamma`` from each of ``milestones`` on, in epochs of the
+        whole run; ``poly``: the share of the rest that is left, to the power ``power``.
     label_smoothing : share of each label that is spread over all classes.
     loss : see :mod:`neurodeploy.models.losses`.
     accumulate : parts of a batch (of a process's share of it) that run one after another to need less memory;
@@ -60,6 +85,12 @@ class TrainingSettings:
     sync_batchnorm : let batch normalisation pool over the processes of a run.
     keep_last : states of whole epochs that are kept; ``last.safetensors`` is the youngest of them.
     checkpoint_every_steps : optimizer steps between states within an epoch; 0 writes none.
+    optimizer : see :mod:`neurodeploy.models.optimizers`; ``momentum`` and ``nesterov`` are those of ``sgd``,
+        ``momentum_decay`` is that of ``nadam``.
+    clip_norm : the Euclidean norm of all gradients together that a step takes at most; 0 clips none.
+    fused_norm : compute a batch norm and the lif layer behind it as one in training: less is kept for the backward
+        pass, and on a CPU it takes less time. The results are others by rounding, so runs are not those without it.
+    deterministic : let a GPU give equal bytes for equal training, at some cost; a CPU always does.
     """
 
     epochs: int = bounded(1, 100_000)
@@ -68,7 +99,12 @@ class TrainingSettings:
     weight_decay: float = bounded(0.0, 1e3, 0.01)
     logit_scale: float = bounded(1e-6, 1e6, 1.0)
     warmup_epochs: float = unwritten(bounded(0.0, 100_000, 0.0))
-    schedule: str = unwritten(one_of(("cosine", "constant"), "cosine"))
+    warmup_steps: int = unwritten(bounded(0, 1_000_000_000, 0))
+    warmup_from: float = unwritten(bounded(0.0, 1.0, 0.0))
+    schedule: str = unwritten(one_of(("cosine", "constant", "step", "poly"), "cosine"))
+    milestones: tuple[float, ...] = unwritten(bounded(0.0, 100_000, ()))
+    gamma: float = unwritten(bounded(0.0, 1.0, 0.1))
+    power: float = unwritten(bounded(1e-3, 100.0, 1.0))
     loss: str = unwritten(one_of(("cross-entropy", "tet", "mse"), "cross-entropy"))
     label_smoothing: float = unwritten(bounded(0.0, 1.0, 0.0))
     accumulate: int = unwritten(bounded(1, 65_536, 1))
@@ -77,23 +113,37 @@ class TrainingSettings:
     sync_batchnorm: bool = unwritten(field(default=False))
     keep_last: int = unwritten(bounded(1, 1000, 1))
     checkpoint_every_steps: int = unwritten(bounded(0, 1_000_000_000, 0))
+    readout: str = unwritten(one_of(("sum", "mean"), "sum"))
+    optimizer: str = unwritten(one_of(("adamw", "adam", "nadam", "sgd"), "adamw"))
+    momentum: float = unwritten(bounded(0.0, 0.999999, 0.9))
+    nesterov: bool = unwritten(field(default=False))
+    momentum_decay: float = unwritten(bounded(0.0, 1.0, 0.004))
+    clip_norm: float = unwritten(bounded(0.0, 1e30, 0.0))
+    deterministic: bool = unwritten(field(default=False))
+    fused_norm: bool = unwritten(field(default=False))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run: its name, its seed, its data, its network and how it is trained."""
+    """One training run: its name, its seed, its data, its network and how it is trained.
+
+    The network is a chain of ``layers`` or, where ``model`` is there and ``layers`` is empty, an architecture of
+    :mod:`neurodeploy.models.architectures`.
+    """
 
     name: str
     seed: int
     data: DataSettings
     training: TrainingSettings
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer, ...] = ()
+    model: ModelSettings | None = None
 
     def to_toml(self) -> str:
         """Return the recipe as TOML text that :func:`parse_recipe` reads back equal."""
         head = f"name = {write_value(self.name)}\nseed = {self.seed}\n"
         tables = f"[data]\n{write_table(self.data)}\n[training]\n{write_table(self.training)}"
-        return f"{head}\n{tables}\n{write_layers(self.layers)}"
+        network = write_layers(self.layers) if self.model is None else write_model(self.model)
+        return f"{head}\n{tables}\n{network}"
 
 
 _TABLES: dict[str, type[DataSettings] | type[TrainingSettings]] = {"data": DataSettings, "training": TrainingSettings}
@@ -126,8 +176,7 @@ def parse_recipe(text: str, file: str, overrides: Sequence[str] = ()) -> Recipe:
         _override(document, override)
     inner = [f"{table}.{f.name}" for table, cls in _TABLES.items() for f in fields(cls)]
     document = require_table(document, [f.name for f in fields(Recipe)], "", file, inner)
-    for missing in (name for name in ("training", "layers") if name not in document):
-        raise UsageError(f"{file}: {missing}", "is missing", f"add a {missing} table; see the packaged recipe 'digits'")
+    _require_parts(document, file)
     head = read_table(_Head, {k: v for k, v in document.items() if k in ("name", "seed")}, "", file)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", head.name):
         raise UsageError(
@@ -136,10 +185,28 @@ def parse_recipe(text: str, file: str, overrides: Sequence[str] = ()) -> Recipe:
     return Recipe(
         name=head.name,
         seed=head.seed,
-        data=read_table(DataSettings, document.get("data", {}), "data", file),
+        data=_read_data(document.get("data", {}), file),
         training=_read_training(document["training"], file),
-        layers=read_layers(document["layers"], file),
+        layers=read_layers(document["layers"], file) if "layers" in document else (),
+        model=read_model(document["model"], file) if "model" in document else None,
     )
+
+
+def _require_parts(document: dict[str, Any], file: str) -> None:
+    """Raise :class:`UsageError` unless there are a training table and just one description of a network."""
+    see = "see the packaged recipe 'digits'"
+    if "training" not in document:
+        raise UsageError(f"{file}: training", "is missing", f"add a training table; {see}")
+    if "layers" in document and "model" in document:
+        raise UsageError(f"{file}: model", "stands beside layers: two networks", "keep [model] or [[layers]]")
+    if "layers" not in document and "model" not in document:
+        raise UsageError(f"{file}: layers", "is missing", f"add [[layers]] tables or a [model] table; {see}")
+
+
+def _read_data(raw: object, file: str) -> DataSettings:
+    settings = read_table(DataSettings, raw, "data", file)
+    read_augmentations(settings.augment, file)
+    return settings
 
 
 def _read_training(raw: object, file: str) -> TrainingSettings:
@@ -147,6 +214,12 @@ def _read_training(raw: object, file: str) -> TrainingSettings:
     if settings.warmup_epochs and settings.warmup_epochs >= settings.epochs:
         found = f"is {settings.warmup_epochs}, and training has {settings.epochs} epochs"
         raise UsageError(f"{file}: training.warmup_epochs", found, "leave epochs after the warm-up")
+    if settings.nesterov and (settings.optimizer != "sgd" or not settings.momentum):
+        found = f"is true beside optimizer {settings.optimizer!r} and momentum {settings.momentum:g}"
+        raise UsageError(f"{file}: training.nesterov", found, 'it needs optimizer = "sgd" with a momentum')
+    if (settings.schedule == "step") != bool(settings.milestones):
+        found = f"has {len(settings.milestones)} epochs beside schedule {settings.schedule!r}"
+        raise UsageError(f"{file}: training.milestones", found, 'schedule = "step" and milestones need each other')
     return settings
 
 

@@ -14,9 +14,12 @@ from neurodeploy.events import EventInput
 from neurodeploy.models.checkpoint import current_versions
 from neurodeploy.models.processes import Processes
 from neurodeploy.models.recipe import Recipe
-from neurodeploy.models.spikes import LabelledSpikes, SpikeDataset
+from neurodeploy.models.spikes import Fingerprinted, HeldSpikes, LabelledSpikes, SpikeDataset
 
 SCHEMA = 1
+
+#: Samples that are read at a time where they do not lie in memory.
+_BLOCK = 256
 
 
 def run_record(recipe: Recipe, data: SpikeDataset, processes: Processes) -> dict[str, Any]:
@@ -38,7 +41,10 @@ def run_record(recipe: Recipe, data: SpikeDataset, processes: Processes) -> dict
 
 
 def data_hash(data: SpikeDataset) -> str:
-    """Return the SHA-256 of all training and test samples, their shapes, types and order."""
+    """Return the SHA-256 of all training and test samples, their shapes, types and order.
+
+    Samples that know a fingerprint of theirs are told by that; others are read as a whole.
+    """
     digest = hashlib.sha256()
     for samples in (data.train, data.test):
         _feed(digest, samples)
@@ -62,6 +68,13 @@ def check_same_data(file: Path, record: dict[str, Any]) -> None:
 
 
 def _feed(digest: hashlib._Hash, samples: LabelledSpikes) -> None:
+    if isinstance(samples, Fingerprinted):
+        digest.update(samples.fingerprint())
+        return
+    if not isinstance(samples, HeldSpikes):
+        for start in range(0, len(samples), _BLOCK):
+            _feed(digest, samples.take(np.arange(start, min(start + _BLOCK, len(samples)))))
+        return
     spikes = samples.spikes
     lists = (spikes.step_numbers(), spikes.index, spikes.payloads()) if isinstance(spikes, EventInput) else (spikes,)
     for array in (*lists, samples.labels):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +17,28 @@ from neurodeploy.npz import write_npz
 
 Spikes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
+Targets = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Labelled spike trains: ``spikes`` uint8 [samples, steps, channels, height, width], ``labels`` int64 [samples]."""
+    """Labelled spike trains: ``spikes`` uint8 [samples, steps, channels, height, width], ``labels`` int64 [samples].
+
+    ``spikes`` may be counts of events or pixels as well. ``targets`` float32 [samples, classes] are the shares of
+    classes in samples that were mixed, and stand in the labels' place in a loss; None where a label says all.
+    """
 
     spikes: Spikes
     labels: Labels
+    targets: Targets | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: npt.NDArray[np.integer[Any]]) -> Samples:
         """Return the samples at ``indices``, in that order."""
-        return Samples(self.spikes[indices], self.labels[indices])
+        targets = None if self.targets is None else self.targets[indices]
+        return Samples(self.spikes[indices], self.labels[indices], targets)
 
     def save(self, path: Path) -> None:
         """Write an event file with the keys ``spikes`` and ``labels``; equal samples give equal bytes."""
@@ -39,11 +47,7 @@ class Samples:
 
 
 class LabelledSpikes(Protocol):
-    """Labelled spike trains in whatever form they are kept; dense where they are small."""
-
-    @property
-    def spikes(self) -> Spikes | EventInput:
-        """All samples in a form that every backend takes."""
+    """Labelled spike trains in whatever form they are kept, in memory or on disk."""
 
     @property
     def labels(self) -> Labels:
@@ -58,13 +62,57 @@ class LabelledSpikes(Protocol):
         """Write an event file."""
 
 
+@runtime_checkable
+class HeldSpikes(LabelledSpikes, Protocol):
+    """Labelled spike trains that lie in memory as a whole."""
+
+    @property
+    def spikes(self) -> Spikes | EventInput:
+        """All samples in a form that every backend takes."""
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """Samples that can tell themselves from others without being read as a whole."""
+
+    def fingerprint(self) -> bytes:
+        """Return bytes that differ where any sample, its label or the order of samples does."""
+
+
+def all_spikes(samples: LabelledSpikes) -> Spikes | EventInput:
+    """Return every sample's spikes in a form that every backend takes; what lies on disk is read for it."""
+    return samples.spikes if isinstance(samples, HeldSpikes) else samples.take(np.arange(len(samples))).spikes
+
+
+#: Training samples and one generator each -> what a network sees of them in an epoch; what it is given stays as it is.
+Augment = Callable[[Samples, Sequence[np.random.Generator]], Samples]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How pixels become a network's input: ``(value / 255 - mean) / std``, with one mean and std a channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std) or not all(value > 0 for value in self.std):
+            raise ValueError(
+                f"means {self.mean} and deviations {self.std} are not of the same channels, or not above 0"
+            )
+
+
 @dataclass(frozen=True, eq=False)
 class SpikeDataset:
-    """A dataset cut in two, and the part of the training samples that later steps may calibrate on."""
+    """A dataset cut in two, and the part of the training samples that later steps may calibrate on.
+
+    ``augment`` changes training samples on their way into a network, never those that are tested or calibrated on.
+    """
 
     train: LabelledSpikes
     test: LabelledSpikes
     calibration: LabelledSpikes
+    augment: Augment | None = None
 
 
 def rate_code(values: npt.NDArray[np.integer], steps: int, full: int) -> Spikes:

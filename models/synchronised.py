@@ -73,6 +73,6 @@ def synchronise(model: nn.Module) -> None:
             new.weight, new.bias = child.weight, child.bias
             new.running_mean, new.running_var = child.running_mean, child.running_var
             new.num_batches_tracked = child.num_batches_tracked
-            setattr(model, name, new)
+            setattr(model, name, new.train(child.training))
         else:
             synchronise(child)

@@ -1,7 +1,8 @@
 """TOML tables as frozen dataclasses: every key, type and bound is checked, and a refusal names the nearest valid key.
 
-A field's annotation (``int``, ``float``, ``bool`` or ``str``) is its TOML type; :func:`bounded` and :func:`one_of` give
-it limits. What :func:`read_table` accepts, :func:`write_table` writes so that reading it again gives an equal value.
+A field's annotation (``int``, ``float``, ``bool``, ``str`` or ``tuple[..., ...]`` of one of these) is its TOML type;
+:func:`bounded` and :func:`one_of` give it limits. What :func:`read_table` accepts, :func:`write_table` writes so that
+reading it again gives an equal value.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from neurodeploy.errors import UsageError
 
 T = TypeVar("T")
 
-_WORDS = {
+_WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
     str: "a string",
     dict: "a table",
     list: "a list",
+    tuple[str, ...]: "a list of strings",
+    tuple[float, ...]: "a list of numbers",
 }
 
 
@@ -89,8 +92,10 @@ def write_table(value: Any) -> str:
     return "".join(f"{name} = {write_value(v)}\n" for name, v in shown)
 
 
-def write_value(value: bool | int | float | str) -> str:
+def write_value(value: bool | int | float | str | tuple[str, ...] | tuple[float, ...]) -> str:
     """Return one value as TOML; strings must be printable."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(write_value, value))}]"
     return repr(value) if type(value) in (int, float) else json.dumps(value, ensure_ascii=False)
 
 
@@ -105,11 +110,15 @@ def describe(value: object) -> str:
     return f"{word} ({value!r})" if isinstance(value, bool | int | float | str) else word
 
 
-def _read_value(value: object, kind: type, limits: Mapping[str, Any], subject: str) -> object:
+def _read_value(value: object, kind: Any, limits: Mapping[str, Any], subject: str) -> object:
+    if typing.get_origin(kind) is tuple:
+        return _read_list(value, kind, limits, subject)
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
         raise UsageError(subject, f"is {describe(value)}, not {_WORDS[kind]}", "correct the value")
+    if kind is str and not str(value).isprintable():
+        raise UsageError(subject, f"{value!r} cannot be printed", "use letters, digits and signs")
     if "choices" in limits and value not in limits["choices"]:
         raise UsageError(subject, f"{value!r} is not known", nearest(str(value), limits["choices"]))
     if "low" in limits and isinstance(value, int | float):
@@ -117,3 +126,10 @@ def _read_value(value: object, kind: type, limits: Mapping[str, Any], subject: s
         if not (math.isfinite(value) and low <= value <= high):
             raise UsageError(subject, f"{value} is outside {low} to {high}", "give a value inside")
     return value
+
+
+def _read_list(value: object, kind: Any, limits: Mapping[str, Any], subject: str) -> tuple[object, ...]:
+    if not isinstance(value, list):
+        raise UsageError(subject, f"is {describe(value)}, not {_WORDS[kind]}", "write it between [ and ]")
+    of = typing.get_args(kind)[0]
+    return tuple(_read_value(one, of, limits, f"{subject}.{index}") for index, one in enumerate(value))

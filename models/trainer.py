@@ -19,16 +19,18 @@ from torch import Tensor, nn
 from neurodeploy.errors import InputError
 from neurodeploy.models.averaging import WeightAverage
 from neurodeploy.models.checkpoint import Checkpoint, check_tensors
-from neurodeploy.models.convnet import ConvNet, as_input, build_model, evaluating
+from neurodeploy.models.convnet import as_input, build_model, evaluating
 from neurodeploy.models.data.ahead import ahead
+from neurodeploy.models.dataset import dataset_kind
 from neurodeploy.models.losses import loss_of
+from neurodeploy.models.optimizers import NamedOptimizer
 from neurodeploy.models.processes import ALONE, Indices, Processes
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.schedule import learning_rate
 from neurodeploy.models.spikes import LabelledSpikes, Samples, SpikeDataset
 from neurodeploy.models.synchronised import synchronise
+from neurodeploy.models.watching import watching
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 _EVALUATION_BATCH = 256
 _AGAIN = "start again with --force"
 
@@ -48,27 +50,25 @@ class Trainer:
     """Trains ``recipe``'s network on ``data``; draws from and leaves its mark on torch's global generator.
 
     ``history`` holds one :class:`EpochMetrics` for each epoch done, ``step`` counts the optimizer steps of the epoch
-    begun after them. ``after_step`` is called after each step; what it raises leaves a state that training can go on
-    from.
+    begun after them, ``waited`` the seconds that steps have waited for their samples. ``after_step`` is called after
+    each step; what it raises leaves a state that training can go on from.
     """
 
     def __init__(self, recipe: Recipe, data: SpikeDataset, processes: Processes = ALONE) -> None:
         self.recipe, self.data, self.processes = recipe, data, processes
         torch.manual_seed(recipe.seed)
-        self.model: ConvNet = build_model(recipe).to(processes.device)
+        self.model: nn.Module = build_model(recipe).to(processes.device)
+        self._scaling = dataset_kind(recipe.data).scaling
         if recipe.training.sync_batchnorm and processes.size > 1:
             synchronise(self.model)
         self.history: list[EpochMetrics] = []
-        self.step = 0
+        self.step, self.waited = 0, 0.0
         self.after_step: Callable[[], None] | None = None
         self._loss, self._correct = 0.0, 0
         self._parameters = dict(self.model.named_parameters())
         self._average = WeightAverage(self.model, recipe.training.ema) if recipe.training.ema else None
-        matrices = [p for p in self._parameters.values() if p.ndim > 1]
-        others = [p for p in self._parameters.values() if p.ndim <= 1]  # decaying biases and norms only hurts
-        decay = recipe.training.weight_decay
-        groups = [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-        self._optimizer = torch.optim.AdamW(groups, lr=recipe.training.learning_rate, foreach=False)
+        trained = {name: p for name, p in self._parameters.items() if p.requires_grad}
+        self._optimizer = NamedOptimizer(trained, recipe.training)
         self._module = nn.parallel.DistributedDataParallel(self.model) if processes.size > 1 else self.model
 
     @property
@@ -88,11 +88,12 @@ class Trainer:
         batches = np.array_split(order, range(settings.batch_size, size, settings.batch_size))
         self.model.train()
         rate = learning_rate(settings, epoch * self.steps - 1, self.steps)
-        left = batches[self.step :]
-        with closing(ahead(self._loaded(batch) for batch in left)) as loaded:
+        left, waited = batches[self.step :], self.waited
+        with closing(ahead(self._loaded(batch, epoch) for batch in left)) as loaded:
             for batch, parts in zip(left, loaded, strict=True):
-                rate = self._set_rate(epoch)
-                loss, correct = self._take_step(parts, len(batch), epoch)
+                rate = learning_rate(settings, (epoch - 1) * self.steps + self.step, self.steps)
+                self.waited = waited + loaded.waited
+                loss, correct = self._take_step(parts, len(batch), epoch, rate)
                 self._loss += loss
                 self._correct += correct
                 self.step += 1
@@ -106,14 +107,13 @@ class Trainer:
 
     @torch.no_grad()
     def accuracy(self, samples: LabelledSpikes) -> float:
-        """Return the share of ``samples`` whose label is the class with most output spikes, the first one on ties."""
+        """Return the share of ``samples`` whose label is the class with the largest output, the first one on ties."""
         right, (rank, size) = 0, (self.processes.rank, self.processes.size)
         starts = range(rank * _EVALUATION_BATCH, len(samples), size * _EVALUATION_BATCH)
         parts = (np.arange(start, min(start + _EVALUATION_BATCH, len(samples))) for start in starts)
         with evaluating(self.model), self._averaged():
             for part in ahead(samples.take(indices) for indices in parts):
-                counts = self.model(self._as_input(part.spikes)).sum(dim=0).cpu().numpy()
-                right += int((counts.argmax(axis=1) == part.labels).sum())
+                right += _right(self.model(self._as_input(part.spikes)), part.labels)
         return self.processes.total([right])[0] / len(samples)
 
     def check_finite(self) -> None:
@@ -123,11 +123,6 @@ class Trainer:
 
     def checkpoint(self) -> Checkpoint:
         """Return all that a run needs to go on from here; the tensors are the living ones, not copies."""
-        optimizer = {
-            f"{name}/{key}": value
-            for name, parameter in self._parameters.items()
-            for key, value in self._optimizer.state[parameter].items()
-        }
         history = [asdict(metrics) for metrics in self.history]
         partial = {"step": self.step, "loss": self._loss, "correct": self._correct}
         return Checkpoint(
@@ -135,7 +130,7 @@ class Trainer:
             len(history),
             self.model.state_dict(),
             history,
-            optimizer,
+            self._optimizer.state(),
             average={} if self._average is None else self._average.values,
             rng=torch.random.get_rng_state(),
             partial=partial if self.step else None,
@@ -149,9 +144,7 @@ class Trainer:
 
     def restore(self, checkpoint: Checkpoint, file: str) -> None:
         """Go on from ``checkpoint``, read from ``file``; raise :class:`InputError` when it is damaged."""
-        expected: dict[str, Tensor] = {f"{name}/step": torch.zeros(()) for name in self._parameters}
-        expected |= {f"{name}/{key}": p for name, p in self._parameters.items() for key in _MOMENTS}
-        check_tensors(checkpoint.optimizer, expected, file)
+        self._optimizer.check(checkpoint.optimizer, file)
         check_tensors(checkpoint.average, {} if self._average is None else self._average.values, file)
         generator = torch.random.get_rng_state()
         if checkpoint.rng is None or checkpoint.rng.shape != generator.shape or checkpoint.rng.dtype != generator.dtype:
@@ -160,11 +153,7 @@ class Trainer:
         self.model.load_state_dict(dict(checkpoint.model))
         if self._average is not None:
             self._average.restore(checkpoint.average)
-        for name, parameter in self._parameters.items():
-            state = self._optimizer.state[parameter]
-            # A copy into the parameter's own memory layout: what runs over it must not run differently.
-            state |= {key: torch.empty_like(parameter).copy_(checkpoint.optimizer[f"{name}/{key}"]) for key in _MOMENTS}
-            state["step"] = checkpoint.optimizer[f"{name}/step"].clone()
+        self._optimizer.restore(checkpoint.optimizer)
         torch.random.set_rng_state(checkpoint.rng)
 
     def _restore_history(self, checkpoint: Checkpoint, file: str) -> None:
@@ -182,19 +171,20 @@ class Trainer:
             raise InputError(file, f"stands within an epoch at {dict(partial)}, which its recipe does not have", _AGAIN)
         self.step, self._loss, self._correct = step, loss, correct  # type: ignore[assignment]
 
-    def _set_rate(self, epoch: int) -> float:
-        rate = learning_rate(self.recipe.training, (epoch - 1) * self.steps + self.step, self.steps)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        return rate
-
-    def _loaded(self, batch: Indices) -> list[Samples]:
-        """Return this process's parts of a batch."""
+    def _loaded(self, batch: Indices, epoch: int) -> list[Samples]:
+        """Return this process's parts of a batch as the network sees them in ``epoch``."""
         parts = self.processes.parts(batch, self.recipe.training.accumulate)
-        return [self.data.train.take(part) for part in parts]
+        return [self._augmented(self.data.train.take(part), part, epoch) for part in parts]
 
-    def _take_step(self, parts: list[Samples], of: int, epoch: int) -> tuple[float, int]:
-        """Take one optimizer step and return the batch's summed loss and its number of right answers.
+    def _augmented(self, samples: Samples, indices: Indices, epoch: int) -> Samples:
+        if self.data.augment is None:
+            return samples
+        # A generator for each sample: what becomes of it depends neither on processes nor on parts.
+        draws = [np.random.default_rng([self.recipe.seed, epoch, int(index)]) for index in indices]
+        return self.data.augment(samples, draws)
+
+    def _take_step(self, parts: list[Samples], of: int, epoch: int, rate: float) -> tuple[float, int]:
+        """Take one optimizer step of the learning ``rate``; return the batch's summed loss and number of right answers.
 
         ``parts`` are this process's of a batch of ``of`` samples.
         """
@@ -214,7 +204,7 @@ class Trainer:
         gradients = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
         if not math.isfinite(loss) or _first_not_finite(gradients) is not None:
             raise self._diverged(epoch, self._culprit(self._as_input(parts[-1].spikes), gradients))
-        self._optimizer.step()
+        self._optimizer.step(rate)
         if self._average is not None:
             self._average.update(number)
         return loss, int(correct)
@@ -222,17 +212,17 @@ class Trainer:
     def _backward(self, samples: Samples, of: int) -> tuple[float, int]:
         """Add the gradient of ``samples``, part of a batch of ``of``; return their mean loss and right answers."""
         settings, device = self.recipe.training, self.processes.device
-        x, labels = self._as_input(samples.spikes), torch.from_numpy(samples.labels).to(device)
+        x = self._as_input(samples.spikes)
+        labels = torch.from_numpy(samples.labels if samples.targets is None else samples.targets).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             outputs = self._module(x)
         loss = loss_of(outputs, labels, settings)
         # Gradients are averaged over processes, hence the number of these.
         (loss * (len(samples) * self.processes.size / of)).backward()  # type: ignore[no-untyped-call]
-        counts = outputs.detach().sum(dim=0).cpu().numpy()
-        return loss.item(), int((counts.argmax(axis=1) == samples.labels).sum())
+        return loss.item(), _right(outputs.detach(), samples.labels)
 
-    def _as_input(self, spikes: Any) -> Tensor:
-        return as_input(spikes).to(self.processes.device)
+    def _as_input(self, values: Any) -> Tensor:
+        return as_input(values, self._scaling, self.processes.device)
 
     def _exchanging(self, *, last: bool) -> AbstractContextManager[None]:
         """Let processes exchange gradients in the block only where it computes the last part of a batch."""
@@ -246,7 +236,9 @@ class Trainer:
     @torch.no_grad()
     def _culprit(self, x: Tensor, gradients: dict[str, Tensor]) -> str:
         """Return the first layer whose parameters, then outputs, then gradients are not all finite."""
-        outputs = {f"layers.{name}": output for name, output in self.model.trace(x)}
+        outputs: dict[str, Tensor] = {}
+        with watching(self.model, lambda name, _module, output: outputs.update({name: output})):
+            self.model(x)
         found = (_first_not_finite(tensors) for tensors in (self.model.state_dict(), outputs, gradients))
         return next((name for name in found if name), "the loss")
 
@@ -258,6 +250,12 @@ class Trainer:
             f"training diverged in epoch {epoch}: {layer} is no longer finite",
             f"{kept} is kept; lower training.learning_rate and start again",
         )
+
+
+def _right(outputs: Tensor, labels: Any) -> int:
+    """Return for how many samples the class with the largest sum of ``outputs`` [T, B, classes] is the label."""
+    sums = outputs.float().sum(dim=0).cpu().numpy()
+    return int((sums.argmax(axis=1) == labels).sum())
 
 
 def _first_not_finite(tensors: dict[str, Any]) -> str | None:

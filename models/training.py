@@ -12,7 +12,8 @@ import torch
 
 from neurodeploy.errors import UsageError
 from neurodeploy.models.checkpoint import save_checkpoint
-from neurodeploy.models.dataset import dataset_kind
+from neurodeploy.models.dataset import load_dataset
+from neurodeploy.models.determinism import deterministic
 from neurodeploy.models.interrupts import Stop, listening
 from neurodeploy.models.processes import Processes, joined
 from neurodeploy.models.progress import EpochTiming, tensorboard, timed_epoch
@@ -83,8 +84,9 @@ def train(
         joined(device) as processes,
         torch.random.fork_rng(devices=_indices(processes)),
         naming_shortage(recipe, processes),
+        deterministic(recipe.training.deterministic, processes.device),
     ):
-        trainer = Trainer(recipe, dataset_kind(recipe.data).load(recipe.data), processes)
+        trainer = Trainer(recipe, load_dataset(recipe.data), processes)
         run = _Run(trainer, RunFolder(folder), on_epoch, on_timing)
         run.open(resume=resume, force=force)
         train_accuracy = run.finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,10 @@ Ints = npt.NDArray[np.integer[Any]]
 
 #: What an event has; the last two may be left out.
 COLUMNS = ("t", "index", "sample", "payload")
+
+#: Steps over all samples at most for which 64 bits surely count.
+_MOST_STEPS = 1 << 62
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +85,7 @@ class EventInput:
 
 
 def check_events(name: str, shape: tuple[int, ...], events: EventInput) -> EventInput:
-    """Return the events of port ``name`` if they are what :class:`EventInput` says.
+    """Return the events of port ``name`` if they are what :class:`EventInput` says, columns perhaps of another type.
 
     Raises
     ------
@@ -89,8 +93,13 @@ def check_events(name: str, shape: tuple[int, ...], events: EventInput) -> Event
         events that are not sorted, two events of one cell in one step.
     """
     subject, cells = f"input {name!r}", math.prod(shape)
+    if (ordered := _in_order(events, cells)) is not None:
+        return ordered
     if events.samples < 1 or events.steps < 1:
         raise InputError(subject, f"has {events.samples} samples of {events.steps} steps", "give at least one of each")
+    if events.samples * events.steps > _MOST_STEPS:
+        found = f"has {events.samples:,} samples of {events.steps:,} steps, {_MOST_STEPS:,} steps can be counted"
+        raise InputError(subject, found, "give the extent that the events have")
     limits = {"t": events.steps, "index": cells, "sample": events.samples, "payload": None}
     for column, limit in limits.items():
         if (values := getattr(events, column)) is not None:
@@ -101,6 +110,34 @@ def check_events(name: str, shape: tuple[int, ...], events: EventInput) -> Event
     return events
 
 
+def _in_order(events: EventInput, cells: int) -> EventInput | None:
+    """Return the events, columns as kernels take them, if one pass finds nothing to refuse.
+
+    A step's events in any other order than that of their cells take a closer look.
+    """
+    from neurodeploy.event_order import rising
+
+    t, index, sample, payload = events.t, events.index, events.sample, events.payload
+    given = [values for values in (t, index, sample, payload) if values is not None]
+    sound = all(values.dtype.kind in "iu" and values.shape == (t.size,) for values in given)
+    extent = min(events.samples, events.steps) >= 1 and events.samples * events.steps <= _MOST_STEPS
+    if not (sound and extent) or (sample is None and events.samples > 1):
+        return None
+    t, index, sample = whole_column(t), whole_column(index), None if sample is None else whole_column(sample)
+    if not rising(t, index, _NONE if sample is None else sample, events.samples, events.steps, cells):
+        return None
+    same = t is events.t and index is events.index and sample is events.sample
+    return events if same else replace(events, t=t, index=index, sample=sample)
+
+
+def whole_column(values: Ints, kind: type[np.signedinteger[Any]] = np.int64) -> Ints:
+    """Return a column of one type, in one piece and writable: for each other form kernels would be compiled anew.
+
+    What 64 signed bits do not hold comes out below 0.
+    """
+    return values if values.dtype == kind and values.flags.carray else np.array(values, dtype=kind, order="C")
+
+
 def whole_numbers(subject: str, name: str, values: npt.NDArray[Any]) -> Ints:
     """Return values as integers if that is what they are: float and bool arrays may hold whole numbers too."""
     if values.dtype.kind in "iu":
@@ -109,13 +146,22 @@ def whole_numbers(subject: str, name: str, values: npt.NDArray[Any]) -> Ints:
         return values.view(np.uint8)
     if values.dtype.kind != "f":
         raise InputError(subject, f"its {name} is of type {values.dtype}", "store integers")
-    if not np.isfinite(values).all():
-        raise InputError(subject, f"its {name} holds NaN or infinity", "store integers")
+    if (unusual := unusual_numbers(values)) is not None:
+        raise InputError(subject, f"its {name} {unusual}", "store integers")
     if (broken := values != np.trunc(values)).any():
         raise InputError(subject, f"its {name} holds fractions, such as {values[broken][0]}", "store integers")
     if values.size and np.abs(values).max() >= 1 << 63:
         raise InputError(subject, f"its {name} holds {np.abs(values).max():g}, beyond 64 bits", "store integers")
     return values.astype(np.int64)
+
+
+def unusual_numbers(values: npt.NDArray[Any]) -> str | None:
+    """Return that floats hold NaN or infinity, how many and where the first one is; None where all are numbers."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return None
+    first = [int(i) for i in np.unravel_index(int(finite.argmin()), values.shape)]
+    return f"holds NaN or infinity in {np.count_nonzero(~finite):,} of {values.size:,} places, the first at {first}"
 
 
 def _check_column(subject: str, column: str, values: npt.NDArray[Any], number: int, limit: int | None) -> None:

@@ -25,17 +25,19 @@ class Knob:
     population : whose, or "" for the whole network.
     value : what to turn it to.
     cores : that the network then takes.
+    fits : whether the board has as many.
     """
 
     name: str
     population: str
     value: int
     cores: int
+    fits: bool = True
 
     @property
     def text(self) -> str:
         """The change in words."""
-        return _TEXTS[self.name].format(**vars(self))
+        return _TEXTS[self.name].format(**vars(self)) + ("" if self.fits else ", still too many")
 
 
 _TEXTS = {
@@ -89,7 +91,7 @@ def _least(
         turned, other = TURNS[name](network, chip, population, value)
         found = cores if turned is None else _cores(turned, other, margin)
         if found < cores:
-            best = Knob(name, population, value, found)
+            best = Knob(name, population, value, found, fits=found <= chip.cores_max)
         if found <= chip.cores_max:
             break
     if best is not None:

@@ -21,7 +21,7 @@ from neurodeploy.expectation import Expectation, expect
 from neurodeploy.matching import Shortage, match_cores
 from neurodeploy.network import Network
 from neurodeploy.occupancy import Occupancy, Use, allowed_by_kind
-from neurodeploy.ordering import find_orders
+from neurodeploy.ordering import find_orders, require_method
 from neurodeploy.partition import cut_populations
 from neurodeploy.placement import Core, Placement, PopulationUse, Violation
 from neurodeploy.placing import hop_cost, place
@@ -32,7 +32,16 @@ from neurodeploy.tiling import Box, Counts
 from neurodeploy.traffic import both_ways, directed_traffic, merged
 from neurodeploy.violations import find_violations
 
-__all__ = ["OBJECTIVES", "Core", "Placement", "PopulationUse", "Violation", "map_network", "require_fit"]
+__all__ = [
+    "OBJECTIVES",
+    "Core",
+    "Placement",
+    "PopulationUse",
+    "Violation",
+    "map_network",
+    "require_choices",
+    "require_fit",
+]
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,17 @@ def require_fit(placement: Placement) -> None:
         more = f" (and {others} more)" if others else ""
         problem = f"needs {worst.found:,} {worst.limit}, {placement.chip.name} allows {worst.allowed:,}{more}"
         raise DoesNotFit(worst.population, problem, worst.advice)
+
+
+def require_choices(chip: Chip, *, margin: float | None, optimize: str, share: bool, partition: str) -> None:
+    """Refuse what :func:`map_network` would, before there is a network.
+
+    Raises
+    ------
+    UsageError : as there.
+    """
+    _objective(chip, chip.margin if margin is None else margin, optimize, share=share)
+    require_method(partition)
 
 
 def _objective(chip: Chip, margin: float, name: str, *, share: bool) -> Objective:

@@ -1,10 +1,18 @@
 """How many words of a core's memory synapses, axons and neurons take, by the formulas a chip file names.
 
-A projection onto a core is a set of rows of synapses (:data:`ROWS`), a row takes whole words (:data:`PACKING`)::
+A projection onto a core is a set of rows (:mod:`neurodeploy.rows`), and a row takes whole words (:data:`PACKING`)::
 
     entry   words = sum over entries of k <= E synapses: ceil((k b + header) / word)      Loihi, each entry padded
     row     words = ceil((n b + header) / word)                                           Loihi 2, each row padded
     b = weight bits + index bits + delay bits
+
+Where a chip file says ``runs``, a row whose targets are neighbours is stored the shorter way: as it is, or one entry or
+more for each run of neighbours, whose header names the first of them once instead of every synapse naming its own::
+
+    run     words = sum over runs, and their entries of k <= E synapses: ceil((k (b - index) + header + index) / word)
+
+What counts as neighbours is a core's own business: it numbers the channels of a place one after the other, so a kernel
+tap leads to one run of all the channels a tile has.
 
 Loihi: nengo-loihi and NxTF agree on the formula. Loihi 2: recovered from tables the vendor's compiler printed.
 """
@@ -13,25 +21,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 
 from neurodeploy.network import Convolution, Projection, Shape, Sparse
+from neurodeploy.rows import DENSE_ROWS, ROWS, Row, patch_of, rows_per_source
 from neurodeploy.targets.chip import Chip, Encoding
-from neurodeploy.tiling import Axis, Range, Spans, spatial_axes
-
-
-@dataclass(frozen=True)
-class Row:
-    """``count`` rows of ``synapses`` synapses each."""
-
-    count: int
-    synapses: int
+from neurodeploy.tiling import Spans
 
 
 @dataclass(frozen=True)
@@ -83,19 +82,62 @@ def synapse_bits(
 
     With ``gaps`` in its row a synapse must name its target, however short the index of a full row may be.
     """
-    named = (targets - 1).bit_length()
-    index = max(named, encoding.index_least)
-    index = index if gaps else min(index, encoding.index_most)
+    index = index_bits(encoding, targets, gaps=gaps)
     return stored_weight_bits(chip, weight_bits) + index + (delay.bit_length() if encoding.delay_in_synapse else 0)
 
 
-def synapse_words(chip: Chip, encoding: Encoding, rows: Iterable[Row], bits: int) -> tuple[int, int]:
+def index_bits(encoding: Encoding, targets: int, *, gaps: bool = False) -> int:
+    """Return the bits by which a synapse names its target among so many neurons of a core."""
+    index = max((targets - 1).bit_length(), encoding.index_least)
+    return index if gaps else min(index, encoding.index_most)
+
+
+@dataclass(frozen=True)
+class RowWords:
+    """The words of rows of one projection on one core.
+
+    Attributes
+    ----------
+    bits : of one synapse that names its target.
+    index : those of them that name it.
+    word : bits of a word.
+    """
+
+    encoding: Encoding
+    bits: int
+    index: int
+    word: int
+
+    def __call__(self, synapses: int, runs: int = 0) -> int:
+        """Return the words of a row of so many synapses, onto so many runs of neighbouring targets."""
+        plain = PACKING[self.encoding.packing](self.encoding, synapses, self.bits, self.word)
+        if not (self.encoding.runs and runs):
+            return plain
+        header, entry = self.encoding.header + self.index, self.encoding.entry_synapses
+        run = entry_words(synapses // runs, self.bits - self.index, entry=entry, header=header, word=self.word)
+        return min(plain, runs * run)
+
+
+def row_words_of(chip: Chip, kind: str, projection: Projection, neurons: int, *, gaps: bool = False) -> RowWords:
+    """Return what tells the words of a projection's rows.
+
+    Parameters
+    ----------
+    kind : a key of the chip's encodings.
+    neurons : of the core, which the index of a synapse must tell apart.
+    gaps : whether a row leaves out targets, so that a synapse must name its own.
+    """
+    encoding = chip.encodings[kind]
+    bits = synapse_bits(chip, encoding, projection.weight_bits, neurons, projection.delay, gaps=gaps)
+    return RowWords(encoding, bits, index_bits(encoding, neurons, gaps=gaps), chip.word_bits)
+
+
+def _total_words(words: RowWords, rows: Iterable[Row]) -> tuple[int, int]:
     """Return the words of all rows, and of the longest one."""
-    packing = PACKING[encoding.packing]
     total = longest = 0
     for row in rows:
-        words = packing(encoding, row.synapses, bits, chip.word_bits)
-        total, longest = total + row.count * words, max(longest, words)
+        each = words(row.synapses, row.runs)
+        total, longest = total + row.count * each, max(longest, each)
     return total, longest
 
 
@@ -115,15 +157,14 @@ def stored(
     if isinstance(projection.connection, Sparse):
         return _stored_sparse(chip, projection, projection.connection, target, spans, neurons=neurons)
     if isinstance(projection.connection, Convolution):
-        encoding = chip.encodings["convolution"]
-        sources, patch = _patch(projection.connection, source, target, spans)
+        kind, encoding = "convolution", chip.encodings["convolution"]
+        sources, patch = patch_of(projection.connection, source, target, spans)
         rows = ROWS[encoding.rows](patch)
     else:
-        encoding = chip.encodings["dense"]
+        kind, encoding = "dense", chip.encodings["dense"]
         sources = padded if encoding.pads_source else math.prod(source)
-        rows = DENSE_ROWS.get(encoding.rows, _rows_per_source)(source, sources, neurons)
-    bits = synapse_bits(chip, encoding, projection.weight_bits, neurons, projection.delay)
-    words, longest = synapse_words(chip, encoding, rows, bits)
+        rows = DENSE_ROWS.get(encoding.rows, rows_per_source)(source, sources, neurons)
+    words, longest = _total_words(row_words_of(chip, kind, projection, neurons), rows)
     axon_in = math.ceil(encoding.axon_in_per_source * sources + encoding.axon_in_per_core)
     return Stored(sources, words, longest, axon_in)
 
@@ -133,123 +174,16 @@ def _stored_sparse(
 ) -> Stored:
     """Return the most that sparse rows take on any of the boxes: one row a source that has a synapse there."""
     encoding = chip.encodings["dense"]
-    bits = synapse_bits(chip, encoding, projection.weight_bits, neurons, projection.delay, gaps=True)
+    words_of = row_words_of(chip, "dense", projection, neurons, gaps=True)
     extents = target if len(spans) == len(target) else (math.prod(target),)
     cells = np.unravel_index(connection.rows, extents)
     most = Stored(0, 0, 0, 0)
     for box in product(*spans):
         inside = np.logical_and.reduce([(a <= axis) & (axis < b) for axis, (a, b) in zip(cells, box, strict=True)])
         rows = np.unique(connection.indices[inside], return_counts=True)[1]
-        words, longest = synapse_words(chip, encoding, [Row(n, k) for k, n in Counter(rows.tolist()).items()], bits)
+        words, longest = _total_words(words_of, [Row(n, k) for k, n in Counter(rows.tolist()).items()])
         axon_in = math.ceil(encoding.axon_in_per_source * len(rows) + encoding.axon_in_per_core)
         found = (len(rows), words, longest, axon_in)
         known = (most.sources, most.words, most.longest, most.axon_in)
         most = Stored(*map(max, zip(found, known, strict=True)))
     return most
-
-
-class TapSets(NamedTuple):
-    """By which taps source positions of one axis reach a span of targets: ``sets`` pairs (taps, positions alike)."""
-
-    positions: int
-    sets: tuple[tuple[int, int], ...]
-
-
-@lru_cache(maxsize=65536)
-def tap_sets(axis: Axis, spans: tuple[Range, ...]) -> TapSets:
-    """Return the tap sets of one axis; of several spans the union of sets, each as often as in any one span."""
-    merged: dict[tuple[int, ...], int] = {}
-    positions = 0
-    cells = axis.cells()
-    for start, stop in spans:
-        taps: dict[int, list[int]] = {}
-        for row in cells[start:stop].tolist():
-            for tap, cell in enumerate(row):
-                if cell >= 0:
-                    taps.setdefault(cell, []).append(tap)
-        positions = max(positions, len(taps))
-        for found, count in Counter(tuple(sorted(each)) for each in taps.values()).items():
-            merged[found] = max(count, merged.get(found, 0))
-    return TapSets(positions, tuple((len(found), count) for found, count in merged.items()))
-
-
-class Patch(NamedTuple):
-    """What of a convolution a core holds: source channels per group, target channels of each group, and tap sets."""
-
-    inputs: int
-    channels: tuple[int, ...]
-    kernel: int
-    height: TapSets
-    width: TapSets
-
-
-def _patch(connection: Convolution, source: Shape, target: Shape, spans: Spans) -> tuple[int, Patch]:
-    _, inputs, tall, wide = connection.weight.shape
-    axes = spatial_axes(connection, source, target)
-    height, width = (tap_sets(axis, spans[1 + i]) for i, axis in enumerate(axes))
-    distinct = spans[0] if connection.groups > 1 else spans[0][:1]  # without groups the first span is a largest one
-    channels = max((_by_group(connection, span) for span in distinct), key=lambda found: (len(found), sum(found)))
-    return inputs * len(channels) * height.positions * width.positions, Patch(
-        inputs, channels, tall * wide, height, width
-    )
-
-
-def _by_group(connection: Convolution, span: Range) -> tuple[int, ...]:
-    """Return how many channels of the span each group has that it touches."""
-    size = connection.weight.shape[0] // connection.groups
-    start, stop = span
-    return tuple(
-        min(stop, (group + 1) * size) - max(start, group * size) for group in range(start // size, -(-stop // size))
-    )
-
-
-def _kernel_tap_rows(patch: Patch) -> list[Row]:
-    """Return one row per tap and source channel, which all positions share."""
-    return [Row(patch.kernel * patch.inputs, channels) for channels in patch.channels]
-
-
-def _tap_set_rows(patch: Patch) -> list[Row]:
-    """Return one row per source channel and distinct tap set, which the positions alike share."""
-    return [Row(patch.inputs, taps * channels) for channels, taps, _ in _rows_by_set(patch)]
-
-
-def _source_rows(patch: Patch) -> list[Row]:
-    """Return one row per source neuron, shared with no other."""
-    return [Row(patch.inputs * count, taps * channels) for channels, taps, count in _rows_by_set(patch)]
-
-
-def _rows_by_set(patch: Patch) -> Iterator[tuple[int, int, int]]:
-    for channels, (tall, rows), (wide, columns) in product(patch.channels, patch.height.sets, patch.width.sets):
-        yield channels, tall * wide, rows * columns
-
-
-def _kernel_block_rows(patch: Patch) -> list[Row]:
-    """Return one block per source channel: its taps times its target channels, each rounded up to a power of two."""
-    return [Row(patch.inputs, power_of_two(patch.kernel) * power_of_two(channels)) for channels in patch.channels]
-
-
-def _rows_per_source(_shape: Shape, sources: int, neurons: int) -> list[Row]:
-    """Return one row per source neuron of a dense projection."""
-    return [Row(sources, neurons)]
-
-
-def _dense_blocks(shape: Shape, _sources: int, neurons: int) -> list[Row]:
-    """Return the blocks of a dense projection taken as a convolution whose kernel covers its whole source."""
-    return [Row(shape[0], power_of_two(math.prod(shape[1:])) * power_of_two(neurons))]
-
-
-def power_of_two(count: int) -> int:
-    """Return the least power of two that is not below a positive count."""
-    return 1 << (count - 1).bit_length()
-
-
-#: Name in a chip file -> the rows a dense projection has on a core; names without an entry have one per source neuron.
-DENSE_ROWS: dict[str, Callable[[Shape, int, int], list[Row]]] = {"kernel-block": _dense_blocks}
-
-#: Name in a chip file -> the rows a convolution has on a core.
-ROWS: dict[str, Callable[[Patch], list[Row]]] = {
-    "kernel-tap": _kernel_tap_rows,
-    "tap-set": _tap_set_rows,
-    "source": _source_rows,
-    "kernel-block": _kernel_block_rows,
-}

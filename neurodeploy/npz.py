@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from neurodeploy.errors import InputError
 from neurodeploy.eventfile import event_ports
-from neurodeploy.events import EventInput
+from neurodeploy.events import EventInput, unusual_numbers
 from neurodeploy.files import require_file
 from neurodeploy.headroom import free_memory
 from neurodeploy.npzstream import map_stored, read_header
@@ -177,8 +177,8 @@ def _whole_numbers(values: npt.NDArray[Any], path: str, name: str = "spikes", ax
         return values
     if not np.issubdtype(values.dtype, np.floating):
         raise InputError(path, f"{name} is of type {values.dtype}", "store integers")
-    if not np.isfinite(values).all():
-        raise InputError(path, f"{name} holds NaN or infinity", "store integers")
+    if (unusual := unusual_numbers(values)) is not None:
+        raise InputError(path, f"{name} {unusual}", "store integers")
     if (values != np.trunc(values)).any():
         raise InputError(
             path, f"{name} holds fractions, such as {values[values != np.trunc(values)][0]}", "store integers"

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from neurodeploy.fans import Fan, fan_of
-from neurodeploy.memory import power_of_two, stored
+from neurodeploy.memory import stored
 from neurodeploy.network import Convolution, Network, Population, Projection, Shape, Sparse
+from neurodeploy.rows import power_of_two
 from neurodeploy.targets.chip import Chip
 from neurodeploy.tiling import Counts, Order, Range, Spans, Tiling
 
 Use = dict[str, int]
+
+#: What of the other cuts a population's own depends on: its targets' cuts, and the cells of padded sources.
+Surroundings = tuple[tuple[Tiling | None, ...], tuple[int, ...]]
 
 #: Limits of which the vendor's compiler counts more than is known: only for these is a margin left.
 _WITH_MARGIN = ("in_axons", "out_slots")
@@ -109,6 +113,12 @@ class Occupancy:
         found["targets"] = len({projection.target for projection in self.network.out_of(population.name)})
         pools = {f"{pool.name}_words": sum(words[use] for use in pool.uses) for pool in self.chip.pools}
         return {name: found[name] for name in self.chip.limits} | pools
+
+    def surroundings(self, population: Population) -> Surroundings:
+        """Return what of the cuts known so far the use of a population's tiles depends on, to be compared."""
+        targets = (self.tilings.get(p.target) for p in self.network.out_of(population.name))
+        padding = (p for p in self.network.into(population.name) if self.chip.encodings[_kind(p)].pads_source)
+        return tuple(targets), tuple(self._padded(projection.source) for projection in padding)
 
     def _in_order(self, projection: Projection) -> Projection:
         """Return a sparse projection with its targets named by their places."""

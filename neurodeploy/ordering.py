@@ -41,8 +41,7 @@ def find_orders(network: Network, chip: Chip, kinds: Sequence[Use], method: str)
     UsageError : there is no such method.
     BackendMissing : Mt-KaHyPar is asked for and not installed.
     """
-    if method not in METHODS:
-        raise UsageError("partition", f"{method!r} is no way to order neurons", f"one of {', '.join(METHODS)}")
+    require_method(method)
     populations = [p for p in network.order if len(extents_of(network, p)) == 1 and _behind(network, p)]
     if not populations or not METHODS[method]:
         return {}
@@ -56,6 +55,17 @@ def find_orders(network: Network, chip: Chip, kinds: Sequence[Use], method: str)
             if messages(synapses, given, best) < messages(synapses, given, None):
                 orders[population.name] = best
     return _no_more_cores(network, chip, kinds, orders, occupancy.tilings)
+
+
+def require_method(method: str) -> None:
+    """Refuse a method that is no key of :data:`METHODS`.
+
+    Raises
+    ------
+    UsageError : it is none.
+    """
+    if method not in METHODS:
+        raise UsageError("partition", f"{method!r} is no way to order neurons", f"one of {', '.join(METHODS)}")
 
 
 def messages(synapses: Sequence[Sparse], tiling: Tiling, order: Order | None) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from neurodeploy.network import Population, Shape
-from neurodeploy.occupancy import Occupancy, Use, extents_of, least_excess
+from neurodeploy.occupancy import Occupancy, Surroundings, Use, extents_of, least_excess
 from neurodeploy.tiling import Tiling
 
 Fits = Callable[[Shape], bool]
@@ -39,9 +39,14 @@ def cut_populations(
     even : cut flat populations into equal ranges; otherwise into full ones and a rest, which leaves others room.
     """
     hopeless: dict[str, Use] = {}
+    cut_for: dict[str, Surroundings] = {}
     for _ in range(_ROUNDS):
         changed = False
         for population in reversed(occupancy.network.order):
+            surroundings = occupancy.surroundings(population)
+            if cut_for.get(population.name) == surroundings:
+                continue
+            cut_for[population.name] = surroundings
             ceiling = (ceilings or {}).get(population.name)
             tiling = _finest_needed(occupancy, population, _Room(kinds, ceiling, even), hopeless)
             tiling = replace(tiling, order=occupancy.orders.get(population.name))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,10 +27,11 @@ from neurodeploy.deployment import Deployment, Findings, Parity
 from neurodeploy.energy import estimate
 from neurodeploy.errors import BackendMissing, NotEqual, Unsupported, UsageError
 from neurodeploy.graph import Graph
-from neurodeploy.mapping import map_network, require_fit
+from neurodeploy.mapping import map_network, require_choices, require_fit
 from neurodeploy.netfile import write_network
 from neurodeploy.network import Network
 from neurodeploy.npz import Events, read_events
+from neurodeploy.placement import Placement
 from neurodeploy.quantization import quantize
 from neurodeploy.recording import Recording
 from neurodeploy.report.document import FLOAT_FILE, build_document
@@ -64,6 +66,8 @@ class Options:
     factory : ``module:function`` that builds your own module, whose weights the source holds.
     framework : what wrote the checkpoint, a key of ``DOORS`` in :mod:`neurodeploy.export.door`.
     approximate_reset : as in :func:`neurodeploy.quantization.quantize`.
+    margin, optimize, share, partition : as in :func:`neurodeploy.mapping.map_network`; objectives other than ``cores``
+        weigh what the populations fired on the data.
     """
 
     calibration: str | Path | None = None
@@ -76,6 +80,10 @@ class Options:
     factory: str | None = None
     framework: str | None = None
     approximate_reset: bool = False
+    margin: float | None = None
+    optimize: str = "cores"
+    share: bool = False
+    partition: str = "own"
 
     def __post_init__(self) -> None:
         if self.lava not in get_args(Lava):
@@ -101,6 +109,10 @@ def deploy(
     factory: str | None = None,
     framework: str | None = None,
     approximate_reset: bool = False,
+    margin: float | None = None,
+    optimize: str = "cores",
+    share: bool = False,
+    partition: str = "own",
     progress: Progress | None = None,
 ) -> Deployment:
     """Take ``source`` to ``chip`` and write what came out, with a report, into ``directory``.
@@ -110,7 +122,7 @@ def deploy(
     source : a checkpoint (.safetensors, .pt) or a .nir file, float or quantized for this chip.
     chip : a chip's name, or the path of its .toml.
     data : event file (.npz) on which everything is measured; with labels, accuracy as well.
-    calibration, ..., approximate_reset : see :class:`Options`.
+    calibration, ..., partition : see :class:`Options`.
     progress : called with each step's name, of :data:`STEPS`, when it begins.
 
     Raises
@@ -122,9 +134,24 @@ def deploy(
     BackendMissing : Lava is required and missing.
     """
     options = Options(
-        calibration, samples, parity_samples, lava, force, dt, semantics, factory, framework, approximate_reset
+        calibration=calibration,
+        samples=samples,
+        parity_samples=parity_samples,
+        lava=lava,
+        force=force,
+        dt=dt,
+        semantics=semantics,
+        factory=factory,
+        framework=framework,
+        approximate_reset=approximate_reset,
+        margin=margin,
+        optimize=optimize,
+        share=share,
+        partition=partition,
     )
-    return _deploy(Path(source), load_chip(chip), Path(data), Path(directory), options, _Clock(progress))
+    target = load_chip(chip)
+    require_choices(target, margin=margin, optimize=optimize, share=share, partition=partition)
+    return _deploy(Path(source), target, Path(data), Path(directory), options, _Clock(progress))
 
 
 def _deploy(source: Path, chip: Chip, data: Path, directory: Path, options: Options, clock: _Clock) -> Deployment:
@@ -154,10 +181,12 @@ def _find(source: Source, chip: Chip, data: Events, options: Options, clock: _Cl
         chosen = None if source.network else _calibration(options.calibration, data)
         network = _integers(source, chip, chosen, options)
     with clock("map"):
-        placement = map_network(network, chip)
+        placement = _map(network, chip, options)
         require_fit(placement)
     with clock("simulate"):
         recording = simulate(network, data.spikes)
+        if options.optimize != "cores":
+            placement = _map(network, chip, options, recording)
     with clock("simulate in float"):
         float_predictions = _predict(source.graph, data)
     with clock("prove equal"):
@@ -166,6 +195,12 @@ def _find(source: Source, chip: Chip, data: Events, options: Options, clock: _Cl
         activity = count_activity(network, recording, placement)
         cost = estimate(activity, placement, chip)
     return Findings(source, data, chosen, network, placement, recording, float_predictions, parity, activity, cost)
+
+
+def _map(network: Network, chip: Chip, options: Options, recording: Recording | None = None) -> Placement:
+    """Place the network: on the fewest cores while nothing has been recorded, else as the objective has it."""
+    place = partial(map_network, network, chip, margin=options.margin, share=options.share, partition=options.partition)
+    return place() if recording is None else place(optimize=options.optimize, rates=recording.rates())
 
 
 def _calibration(path: str | Path | None, data: Events) -> tuple[Events, str]:

@@ -98,6 +98,7 @@ def train_quantized(
     Unsupported : the chip cannot express the network.
     """
     from neurodeploy.models.finetune import finetune
+    from neurodeploy.models.spikes import all_spikes
 
     files = {"network": folder / NETWORK, "epochs": folder / EPOCHS}
     for path in files.values():
@@ -109,8 +110,8 @@ def train_quantized(
     start = quantization(graph, chip, seen, Choices(scales="population", weight_bits=weight_bits))
     result = finetune(start, chip, train, test, settings, on_epoch)
     networks = () if test is None else (start.network, result.network)
-    scored = [simulate(network, test.spikes).accuracy(test.labels) for network in networks if test is not None]
-    full = None if test is None else simulate(graph, test.spikes, "float").accuracy(test.labels)
+    scored = [simulate(network, all_spikes(test)).accuracy(test.labels) for network in networks if test is not None]
+    full = None if test is None else simulate(graph, all_spikes(test), "float").accuracy(test.labels)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from neurodeploy.fans import ConvolutionFan, DenseFan, Fan, SparseFan, Spikes, times, weighted
-from neurodeploy.memory import PACKING, synapse_bits
+from neurodeploy.memory import row_words_of
 from neurodeploy.network import Projection
 from neurodeploy.targets.chip import Chip
 from neurodeploy.tiling import Counts
@@ -34,22 +34,17 @@ def reader_of(chip: Chip, projection: Projection, fan: Fan) -> Reader:
     return _sparse(chip, projection, fan) if isinstance(fan, SparseFan) else _dense(chip, projection, fan)
 
 
-def _words(chip: Chip, projection: Projection, kind: str, neurons: int, *, gaps: bool = False) -> Callable[[int], int]:
-    """Return the words of a row by its synapses, on a core of so many neurons."""
-    encoding = chip.encodings[kind]
-    bits = synapse_bits(chip, encoding, projection.weight_bits, neurons, projection.delay, gaps=gaps)
-    return lambda synapses: PACKING[encoding.packing](encoding, synapses, bits, chip.word_bits)
-
-
 def _dense(chip: Chip, projection: Projection, fan: DenseFan) -> Reader:
-    rows = np.array([_words(chip, projection, "dense", n)(n) for n in fan.target.sizes().tolist()], dtype=np.int64)
+    rows = np.array(
+        [row_words_of(chip, "dense", projection, n)(n) for n in fan.target.sizes().tolist()], dtype=np.int64
+    )
     return lambda spikes: times(spikes.sum(axis=-1, dtype=np.int64), rows)
 
 
 def _sparse(chip: Chip, projection: Projection, fan: SparseFan) -> Reader:
     rows = np.zeros_like(fan.synapses)
     for tile, neurons in enumerate(fan.target.sizes().tolist()):
-        words = _words(chip, projection, "dense", neurons, gaps=True)
+        words = row_words_of(chip, "dense", projection, neurons, gaps=True)
         counts, place = np.unique(fan.synapses[tile], return_inverse=True)
         rows[tile] = np.array([words(n) for n in counts.tolist()], dtype=np.int64)[place]
     return lambda spikes: weighted(spikes, rows)
@@ -58,13 +53,15 @@ def _sparse(chip: Chip, projection: Projection, fan: SparseFan) -> Reader:
 def _convolution(chip: Chip, projection: Projection, fan: ConvolutionFan) -> Reader:
     """Sum over the distinct numbers of channels, rows and columns by which a source position reaches a core."""
     per_tap = chip.encodings["convolution"].rows == _ROW_PER_TAP
-    of_tile = [_words(chip, projection, "convolution", n) for n in fan.target.sizes().tolist()]
+    of_tile = [row_words_of(chip, "convolution", projection, n) for n in fan.target.sizes().tolist()]
     terms = []
     for values in itertools.product(*(np.unique(paths[paths > 0]).tolist() for paths in fan.paths)):
         channels, tall, wide = values
         matrices = [(paths == value).astype(np.int64) for paths, value in zip(fan.paths, values, strict=True)]
-        rows, synapses = (tall * wide, channels) if per_tap else (1, tall * wide * channels)
-        terms.append((matrices, np.array([rows * words(synapses) for words in of_tile], dtype=np.int64)))
+        taps = tall * wide
+        rows, runs = (taps, 1) if per_tap else (1, taps)
+        read_words = [rows * words(runs * channels, runs) for words in of_tile]
+        terms.append((matrices, np.array(read_words, dtype=np.int64)))
 
     def read(spikes: Spikes) -> Counts:
         words = np.zeros((*spikes.shape[:-1], fan.target.count), dtype=np.int64)

@@ -42,7 +42,8 @@ class Recording:
     u, v : population -> int32 (float64 from the float backend) [samples, steps, *shape] after each step's update and
         reset; only what was asked for. Which two of a model's states they are, its class says.
     inputs : port -> integer [samples, steps, *shape], what was fed in.
-    wraps, clips : population -> how many updates wrapped u, and how many saturated v.
+    wraps, clips : population -> how many updates wrapped u, and how many saturated v; empty from the backend float,
+        which has no registers.
     backend, versions : what ran, and in which versions.
     """
 

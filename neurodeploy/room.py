@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from neurodeploy.events import EventInput
 from neurodeploy.headroom import free_memory, require_memory
-from neurodeploy.network import Network, stored_weights
+from neurodeploy.network import Network, Shape, stored_weights
 
 _ADVICE = (
     "write it to disk while it runs (simulate --stream -o FILE; in Python neurodeploy.stream), "
@@ -67,13 +67,24 @@ def require_room(network: Network, spikes: Mapping[str, Any], record: Collection
     samples, steps = next(iter(spikes.values())).shape[:2]
     working = working_bytes(network)
     require_memory("network", working, "split it, or use a machine with more memory")
-    events = [name for name, values in spikes.items() if isinstance(values, EventInput)] if dense else []
-    if made := [math.prod(network.by_name[name].shape) for name in events]:
-        subject = f"events as arrays of {samples:,} samples of {steps:,} steps"
-        require_memory(subject, samples * steps * sum(made), "give fewer samples, or use the backend emulator")
+    if dense:
+        require_dense_room({port.name: port.shape for port in network.ports}, spikes)
     kept = ", ".join(sorted({"s", *record}))
     subject = f"recording of {samples:,} samples of {steps:,} steps ({kept})"
     require_memory(subject, samples * steps * recorded_bytes(network, record) + working, _ADVICE)
+
+
+def require_dense_room(shapes: Mapping[str, Shape], spikes: Mapping[str, Any]) -> None:
+    """Raise :class:`InputError` where those of the inputs that are events would not fit as arrays.
+
+    Parameters
+    ----------
+    shapes : port -> shape of one step.
+    """
+    samples, steps = next(iter(spikes.values())).shape[:2]
+    if made := [math.prod(shapes[name]) for name, values in spikes.items() if isinstance(values, EventInput)]:
+        subject = f"events as arrays of {samples:,} samples of {steps:,} steps"
+        require_memory(subject, samples * steps * sum(made), "give fewer samples, or use the backend emulator")
 
 
 def should_stream(network: Network, extent: tuple[int, int], record: Collection[str]) -> bool:

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import InputError, UsageError
-from neurodeploy.events import Densified, EventInput, check_events
+from neurodeploy.events import Densified, EventInput, check_events, unusual_numbers
 from neurodeploy.exactness import loudest, require_exact
 from neurodeploy.graph import Graph, Input
 from neurodeploy.network import Network, Shape
 from neurodeploy.netxfile import NetxFile, host_driven
 from neurodeploy.recording import Recording
-from neurodeploy.room import require_room
+from neurodeploy.room import require_dense_room, require_room
 from neurodeploy.verify_network import verify_network
 
 Spikes = npt.NDArray[Any]
@@ -137,6 +137,8 @@ def simulate(
         verify_network(network)
         require_exact(network, checked)
         require_room(network, checked, record, dense=load is not _emulator)
+    else:
+        require_dense_room(ports(network), checked)
     if load is not _emulator:
         checked = Densified(checked, ports(network))
     return load()(network, checked, tuple(record))
@@ -233,8 +235,8 @@ def _check_numbers(subject: str, values: Spikes) -> None:
     if values.dtype.kind not in "iuf":
         raise InputError(subject, f"is of type {values.dtype}", "give whole numbers, spikes are 0 and 1")
     if values.dtype.kind == "f":
-        if not np.isfinite(values).all():
-            raise InputError(subject, "holds NaN or infinity", "give whole numbers")
+        if (unusual := unusual_numbers(values)) is not None:
+            raise InputError(subject, unusual, "give whole numbers")
         if (values != np.trunc(values)).any():
             raise InputError(subject, "holds fractions", "give whole numbers, spikes are 0 and 1")
     elif np.can_cast(values.dtype, np.int64):

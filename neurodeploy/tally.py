@@ -63,8 +63,18 @@ class Tally:
         assert self._scores is not None, "there is at least one part"
         return float(np.mean(self._scores.argmax(axis=1) == labels))
 
+    @property
+    def uncounted(self) -> str:
+        """Why wraps and saturations are not known, or nothing where they are."""
+        if self.spikes.keys() <= self.wraps.keys() & self.clips.keys():
+            return ""
+        return f"the backend {self.backend} has no registers that could wrap or saturate"
+
     def populations(self) -> list[Mapping[str, Any]]:
-        """Return name, spikes per inference and per neuron and step, wraps and saturations of each, as JSON values."""
+        """Return name, spikes per inference and per neuron and step, wraps and saturations of each, as JSON values.
+
+        The latter are null where they are not counted, see :attr:`uncounted`.
+        """
         updates = self.samples * self.steps
         return [
             {

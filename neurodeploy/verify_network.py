@@ -155,7 +155,7 @@ def _together(network: Network) -> Iterator[Finding]:
                     found = f"{name} {largest} times 2^{neuron.spike_exponent + neuron.state_exponent}"
                     yield subject, f"{found} exceeds a 32-bit register", "lower an exponent"
     if network.reset_interval < 0:
-        yield "network", f"reset interval {network.reset_interval}", "at least 1, or 0 for none"
+        yield "network", f"reset interval {network.reset_interval}, the least is 1", "give 0 for no resets"
 
 
 def _burst(neuron: Lif) -> Iterator[tuple[str, str]]:
@@ -248,13 +248,14 @@ def _formats(network: Network) -> Iterator[Finding]:
 def _times(network: Network) -> Iterator[Finding]:
     for population in network.populations:
         if population.latency < 0:
-            yield f"population {population.name!r}", f"latency {population.latency}", "at least 0"
+            yield f"population {population.name!r}", f"latency {population.latency}, the least is 0", "correct it"
     for projection in network.projections:
         subject = f"projection {projection.name!r}"
         if not 0 <= projection.delay <= _DELAY_MAX:
             yield subject, f"delay {projection.delay}, allowed are 0 to {_DELAY_MAX}", "shorten it"
         if abs(projection.weight_exponent) > _EXPONENT_MAX:
-            yield subject, f"weight exponent {projection.weight_exponent}", f"at most {_EXPONENT_MAX}"
+            found = f"weight exponent {projection.weight_exponent}, allowed are {-_EXPONENT_MAX} to {_EXPONENT_MAX}"
+            yield subject, found, "scale the weights instead"
         if network.lag(projection) < 0:
             yield subject, "arrives before it is sent: the latencies of its ends contradict its delay", "correct them"
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.errors import InputError, UsageError
+from neurodeploy.targets.chipcounts import require_counts, require_encoding
 from neurodeploy.targets.chipfile import Number, Section, read_chip_file
 from neurodeploy.targets.chipformats import require_coherent
 from neurodeploy.targets.chipparts import CoreKind, Encoding, Formats, Pool
@@ -158,12 +159,14 @@ def _build(path: Path) -> Chip:
         raise InputError(str(path), f"limits.margin is {margin.value}", "a share of at least 0 and below 1")
     if populations is not None and int(populations) < 1:
         raise InputError(str(path), "limits.populations is 0", "a core holds one population at least; or leave it out")
-    if int(chip["usable_cores"]) > int(chip["tiles_x"]) * int(chip["tiles_y"]) * int(chip["cores_per_tile"]):
-        raise InputError(str(path), "chip.usable_cores exceeds the cores of the mesh", "lower it, or widen the mesh")
+    require_counts(str(path), sections)
     pools = tuple(Pool(name, int(pool["words"]), pool["uses"]) for name, pool in _family(sections, "pools.").items())
     formats = Formats(**_plain(sections["formats"]))
     widths = _widths(path, encoding["weight_bits"])
     require_coherent(str(path), formats, widths)
+    encodings = {kind: Encoding(**_plain(values)) for kind, values in _family(sections, "encoding.").items()}
+    for kind, each in encodings.items():
+        require_encoding(str(path), kind, each)
     return Chip(
         name=sections[""]["name"],
         title=sections[""]["title"],
@@ -181,7 +184,7 @@ def _build(path: Path) -> Chip:
         maps=encoding.get("maps", "cells"),
         tiling=encoding["tiling"],
         weight_bits=widths,
-        encodings={kind: Encoding(**_plain(values)) for kind, values in _family(sections, "encoding.").items()},
+        encodings=encodings,
         energy=sections.get("energy", {}),
         time=sections.get("time", {}),
         barrier=_barrier(path, _family(sections, "barrier.")),

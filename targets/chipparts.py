@@ -85,6 +85,7 @@ class Encoding:
     axon_map_per_neuron, axon_map_per_position : words of output routes of the source's core, per neuron and per place
         of its map.
     out_slots_per_axon : output slots a neuron spends on each core it reaches.
+    runs : whether an entry may name the first of neighbouring targets once, where that is shorter.
     """
 
     rows: str
@@ -100,3 +101,4 @@ class Encoding:
     out_slots_per_axon: int
     entry_synapses: int = 0
     axon_map_per_position: float = 0.0
+    runs: bool = False

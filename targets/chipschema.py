@@ -60,6 +60,7 @@ _ENCODING = {
     "axon_map_per_neuron": _quantity("word"),
     "axon_map_per_position": _quantity("word", required=False),
     "out_slots_per_axon": _count("slot"),
+    "runs": Key("flag", required=False),
 }
 
 #: Section -> key -> what it may hold. A ``*`` stands for any name.

@@ -228,7 +228,7 @@ def test_knobs_stand_in_the_document():
     small = replace(LOIHI2, chips_max=1, usable_cores=4)
     document = map_network(chain((784,), dense(128, 784), dense(64, 128), dense(10, 64)), small).as_dict()
     (violation,) = document["violations"]
-    assert violation["knobs"][0] == {"name": "chips", "population": "", "value": 2, "cores": 5}
+    assert violation["knobs"][0] == {"name": "chips", "population": "", "value": 2, "cores": 5, "fits": True}
     assert {knob["name"] for knob in violation["knobs"]} >= {"chips", "weight_bits"}
 
 
@@ -300,3 +300,13 @@ def test_large_network_is_mapped_quickly():
     start = time.perf_counter()
     map_network(pilotnet(), LOIHI2)
     assert time.perf_counter() - start < 60
+
+
+def test_knobs_say_whether_they_suffice():
+    chip = replace(load_chip("loihi2"), chips_max=1)
+    layers = (conv(64, 2, 3, padding=(1, 1)), conv(64, 64, 3, padding=(1, 1)))
+    (violation,) = map_network(chain((2, 128, 128), *layers), chip).violations
+    found = {knob.name: (knob.cores, knob.fits) for knob in violation.knobs}
+    assert found == {"chips": (1024, True), "channels": (640, False), "stride": (64, True)}
+    assert "16 channels in l1, with which it takes 640 cores, still too many, or" in violation.advice
+    assert violation.advice.endswith("with which it takes 64 cores")

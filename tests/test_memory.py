@@ -1,6 +1,8 @@
 """Words against the figures of the vendors' tools: nengo-loihi's validation test and NxCompiler's printed tables."""
 
 import math
+from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -8,9 +10,17 @@ import pytest
 from neurodeploy.memory import entry_words, row_words, stored, stored_weight_bits, synapse_bits
 from neurodeploy.targets.chip import load_chip
 from neurodeploy.tiling import Tiling
-from tests.chains import chain, conv, dense, pool, sparse
+from tests.chains import chain, conv, dense, pool, sparse, synapses
 
 LOIHI1, LOIHI2 = load_chip("loihi1"), load_chip("loihi2")
+
+
+def with_convolution(chip, **changes):
+    return replace(chip, encodings={**chip.encodings, "convolution": replace(chip.encodings["convolution"], **changes)})
+
+
+#: Every synapse names its target, as nengo-loihi and NxTF store convolutions unless told otherwise.
+PLAIN = with_convolution(LOIHI1, runs=False)
 
 
 def on_core(chip, source, connection, tile=None, bits=8):
@@ -88,13 +98,57 @@ def test_widths():
 
 def test_loihi1_convolution_stores_each_tap_set_once():
     # 3 taps, padding 1: the border cells reach through taps (0, 1) and (1, 2), all inner ones through (0, 1, 2)
-    found = on_core(LOIHI1, (2, 8, 8), conv(4, 2, 3, padding=(1, 1)))
+    found = on_core(PLAIN, (2, 8, 8), conv(4, 2, 3, padding=(1, 1)))
     bits = 8 + 8  # 256 neurons on the core
     rows = [a * b * 4 for a in (2, 3, 2) for b in (2, 3, 2)]
     assert found.words == 2 * sum(entry_words(row, bits) for row in rows)
     assert found.sources == 2 * 8 * 8
-    twice_as_wide = on_core(LOIHI1, (2, 8, 16), conv(4, 2, 3, padding=(1, 1)))
+    twice_as_wide = on_core(PLAIN, (2, 8, 16), conv(4, 2, 3, padding=(1, 1)))
     assert twice_as_wide.words == 2 * sum(entry_words(row, bits + 1) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "kernel", "words", "plain"),
+    [
+        (64, 1, 9, 15),  # 64 weights of 8 bits after 10 bits and an index of 6; else 14 bits a synapse
+        (192, 1, 27, 51),  # three entries of these; else 16 bits a synapse
+        (1, 3, 3, 3),  # one channel a place: nine synapses that name their targets are shorter than nine entries
+    ],
+)
+def test_neighbouring_targets_are_named_once(outputs, kernel, words, plain):
+    connection = conv(outputs, 1, kernel, padding=(kernel // 2, kernel // 2))
+    assert on_core(LOIHI1, (1, kernel, kernel), connection).longest == words
+    assert on_core(PLAIN, (1, kernel, kernel), connection).longest == plain
+
+
+@pytest.mark.parametrize(
+    ("source", "connection", "tile"),
+    [
+        ((3, 5, 6), conv(20, 3, 3, padding=(1, 1)), (20, 5, 6)),
+        ((2, 7, 7), conv(70, 2, 3, stride=(2, 2)), (35, 2, 3)),
+        ((8, 4, 4), conv(16, 4, 1, groups=2), (16, 2, 4)),
+        ((4, 6, 6), pool(4, 2), (2, 3, 3)),
+    ],
+)
+def test_runs_are_those_of_the_synapses_themselves(source, connection, tile):
+    chip = with_convolution(LOIHI1, rows="source")
+    network = chain(source, connection)
+    channels, tall, wide = network.populations[0].shape
+    rows = {}
+    for cell, target in synapses(network, network.projections[0]):
+        channel, y, x = np.unravel_index(target, (channels, tall, wide))
+        if channel < tile[0] and y < tile[1] and x < tile[2]:
+            # On a core the channels of a place follow each other.
+            rows.setdefault(cell, []).append((y * tile[2] + x) * tile[0] + channel)
+    neurons = math.prod(tile)
+    index = max(6, (neurons - 1).bit_length())
+    expected = 0
+    for numbers in rows.values():
+        runs = [list(run) for _, run in groupby(sorted(numbers), key=lambda number: number // tile[0])]
+        assert all(run[-1] - run[0] == len(run) - 1 for run in runs)
+        named_once = sum(entry_words(len(run), 8, header=10 + index) for run in runs)
+        expected += min(named_once, entry_words(len(numbers), 8 + index))
+    assert on_core(chip, source, connection, tile=tile).words == expected
 
 
 def test_tile_counts_only_the_sources_it_reads():

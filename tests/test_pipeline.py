@@ -22,6 +22,7 @@ from neurodeploy.quantization import quantize
 from neurodeploy.semantics import Semantics
 from neurodeploy.simulation import BACKENDS, simulate
 from neurodeploy.targets import chip as chips
+from neurodeploy.targets.chip import load_chip
 from neurodeploy.targets.emulator import golden
 from tests.test_quantization import CHIP, convolutional, spikes
 
@@ -139,6 +140,25 @@ def test_without_labels_there_is_no_accuracy(go):
 def test_fewer_samples_than_are_there(go):
     report = go(samples=4).report
     assert (report["samples"], report["accuracy"]["samples"], report["parity"][0]["samples"]) == (4, 4, 4)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [{"share": True}, {"optimize": "latency"}, {"margin": 0.5, "partition": "given"}],
+    ids=["share", "latency", "margin"],
+)
+def test_the_mapping_is_the_one_asked_for(go, inputs, choices):
+    result = go(chip="loihi1", **choices)
+    events = read_events(inputs / "data.npz")
+    rates = simulate(result.network, events.spikes).rates() if "optimize" in choices else None
+    expected = map_network(result.network, load_chip("loihi1"), rates=rates, **choices)
+    assert result.report["placement"]["cores_used"] == expected.cores_used
+    placement = json.loads((result.directory / "placement.json").read_text())
+    assert placement == json.loads(json.dumps(expected.as_dict(cores=True)))
+    plain = map_network(result.network, load_chip("loihi1"))
+    assert placement != json.loads(json.dumps(plain.as_dict(cores=True)))
+    if "share" in choices:
+        assert expected.cores_used < plain.cores_used
 
 
 def test_a_quantized_source_is_taken_as_it_is(go, inputs):
@@ -281,6 +301,11 @@ def test_bad_data_leave_nothing(go, inputs, tmp_path):
         ({"samples": 0}, "samples: is 0"),
         ({"chip": "loihi3"}, "did you mean 'loihi"),
         ({"factory": "net:build"}, r"is for checkpoints, float.nir is a .nir file"),
+        ({"optimize": "speed"}, "'speed' is no objective"),
+        ({"partition": "metis"}, "'metis' is no way to order neurons"),
+        ({"margin": 1.0}, "margin: is 1.0"),
+        ({"share": True, "chip": "dynapcnn"}, "has one population to a core"),
+        ({"share": True, "optimize": "latency", "chip": "loihi1"}, "is for the fewest cores, not for latency"),
     ],
 )
 def test_wrong_use_is_told_before_anything_runs(go, tmp_path, options, message):

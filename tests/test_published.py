@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.published import GROUPS, main, rows_of
+from tests.published import GROUPS, UNCHECKED, main, rows_of
 
 
 @pytest.mark.parametrize("group", GROUPS.values(), ids=[function.__name__ for function in GROUPS.values()])
@@ -25,3 +25,13 @@ def test_table_is_printed(capsys):
     assert "YOLO-KP on Loihi 2                                     574           574  equal" in out
     for title in GROUPS:
         assert title in out
+    assert "MobileNet on Loihi, 16 chips to 80 %                  1977          1640  1610 <= both" in out
+
+
+def test_table_names_what_is_not_checked_and_checks_nothing_of_it(capsys):
+    main()
+    checkable, out = capsys.readouterr().out.split("Not checkable")
+    for each in UNCHECKED:
+        assert each.name in out
+        assert each.missing in out
+    assert "Massa" not in checkable

@@ -15,6 +15,7 @@ import numpy as np
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.models.data.clips import Clips, Counts, Shape
+from neurodeploy.models.data.making import told
 from neurodeploy.npz import read_npz, write_npz
 
 #: Names another folder for datasets than the user's cache.
@@ -42,7 +43,9 @@ def cache_folder() -> Path:
     return Path(os.environ.get(CACHE_VARIABLE) or user_cache_path("neurodeploy") / "datasets").absolute()
 
 
-def cached(name: str, key: Mapping[str, object], shape: Shape, make: Callable[[], Iterable[LabelledCounts]]) -> Clips:
+def cached(
+    name: str, key: Mapping[str, object], shape: Shape, make: Callable[[], Iterable[LabelledCounts]], number: int = 0
+) -> Clips:
     """Return the clips of ``make``, from the cache where they have been made before.
 
     Parameters
@@ -52,6 +55,7 @@ def cached(name: str, key: Mapping[str, object], shape: Shape, make: Callable[[]
     shape : of every clip.
     make : yields the clips in order. What it raises leaves nothing behind. Two processes may make the same clips at
         once; the first one's stay.
+    number : of the clips that ``make`` is expected to yield, for telling how far it is.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def cached(name: str, key: Mapping[str, object], shape: Shape, make: Callable[[]
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
         try:
-            _write(temporary, make())
+            _write(temporary, told(name, make(), number))
             _settle(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -117,6 +121,7 @@ def _open(folder: Path, shape: Shape) -> Clips | None:
     if not total:
         empty = np.zeros(0, np.int32), np.zeros(0, np.uint8)
         return Clips(shape, ends[:-1], ends[1:], *empty, labels)
-    cells = np.memmap(folder / _CELLS, np.dtype("<i4"), mode="r")
-    counts = np.memmap(folder / _COUNTS, np.uint8, mode="r")
+    # As plain arrays over the mapped files: slicing a memmap takes longer than reading what a slice holds.
+    cells = np.asarray(np.memmap(folder / _CELLS, np.dtype("<i4"), mode="r"))
+    counts = np.asarray(np.memmap(folder / _COUNTS, np.uint8, mode="r"))
     return Clips(shape, ends[:-1], ends[1:], cells, counts, labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +48,7 @@ class Clips:
     starts, ends : int64 [clips], the part of the store that is each clip's.
     cells, counts : int32 and uint8 [entries], the store, usually mapped from a file; see :class:`Counts`.
     labels : int64 [clips].
+    saved : int64, the clips that :meth:`save` writes; all where None.
     """
 
     shape: Shape
@@ -55,6 +57,7 @@ class Clips:
     cells: npt.NDArray[np.int32]
     counts: npt.NDArray[np.uint8]
     labels: Labels
+    saved: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -87,29 +90,44 @@ class Clips:
     @cached_property
     def spikes(self) -> EventInput:
         """All clips as the events of one port, for simulation: a cell's count is the payload of its one event."""
+        cells, payload, sample = self._columns()
         size = int(np.prod(self.shape[1:]))
-        clips = list(self)
-        cells = np.concatenate([clip.cells for clip in clips] or [np.zeros(0, np.int32)]).astype(np.int64)
-        payload = np.concatenate([clip.counts for clip in clips] or [np.zeros(0, np.uint8)])
-        sample = np.repeat(np.arange(len(clips)), [len(clip.cells) for clip in clips])
-        return EventInput(len(clips), self.shape[0], cells // size, cells % size, sample, payload)
+        return EventInput(len(self), self.shape[0], cells // size, cells % size, sample, payload)
+
+    def fingerprint(self) -> bytes:
+        """Return the SHA-256 of all that these clips are: shape, every count and its place, labels, order."""
+        digest = hashlib.sha256(f"{self.shape};".encode())
+        for column in (self.ends - self.starts, self.labels):
+            digest.update(np.ascontiguousarray(column, "<i8").data)
+        for clip in self:
+            digest.update(np.ascontiguousarray(clip.cells, "<i4").data)
+            digest.update(np.ascontiguousarray(clip.counts).data)
+        return digest.digest()
 
     def save(self, path: Path) -> None:
         """Write an event file with lists of events and ``labels``; equal clips give equal bytes."""
-        events = self.spikes
-        assert events.sample is not None
-        assert events.payload is not None
+        if self.saved is not None:
+            return self.select(self.saved).save(path)
+        cells, payload, sample = self._columns()
+        size = int(np.prod(self.shape[1:]))
         columns: dict[str, npt.NDArray[Any]] = {
-            "t": events.t.astype(np.int16),
-            "index": events.index.astype(np.int32),
-            "sample": events.sample.astype(np.int32),
-            "payload": events.payload,
-            "samples": np.array(events.samples),
-            "steps": np.array(events.steps),
+            "t": (cells // size).astype(np.int16),
+            "index": cells % size,
+            "sample": sample,
+            "payload": payload,
+            "samples": np.array(len(self)),
+            "steps": np.array(self.shape[0]),
             "labels": self.labels,
         }
         with replacing(path) as temporary:
             write_npz(temporary, columns)
+
+    def _columns(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+        """Return cells, counts and the number of the clip of every entry, clip by clip."""
+        clips = list(self)
+        cells = np.concatenate([np.zeros(0, np.int32), *(clip.cells for clip in clips)])
+        counts = np.concatenate([np.zeros(0, np.uint8), *(clip.counts for clip in clips)])
+        return cells, counts, np.repeat(np.arange(len(clips), dtype=np.int32), self.ends - self.starts)
 
 
 def gather(clips: Iterable[Counts], shape: Shape, labels: Labels) -> Clips:

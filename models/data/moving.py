@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import UsageError
+from neurodeploy.models.augmentations import refuse
 from neurodeploy.models.data.cache import LabelledCounts, cached
 from neurodeploy.models.data.camera import SUBPIXEL, events, render
 from neurodeploy.models.data.clips import sparse
@@ -49,9 +50,11 @@ def load_moving_digits(settings: DataSettings) -> SpikeDataset:
     Test images and training images are different ones; all 16 clips of an image are on the same side. ``test_samples``
     counts clips. Clips are simulated once and kept in the user's cache.
 
-    Raises :class:`UsageError` where ``test_samples`` is no multiple of 16, or leaves nothing to train on, and
-    :class:`neurodeploy.errors.BackendMissing` without scikit-learn.
+    Raises :class:`UsageError` where ``test_samples`` is no multiple of 16, or leaves nothing to train on, or where
+    ``augment`` would change a label, and :class:`neurodeploy.errors.BackendMissing` without scikit-learn.
     """
+    for name in ("flip", "rotate"):
+        refuse(settings.augment, name, settings.dataset, "digits and directions would no longer be what labels say")
     require("sklearn", extra="digits")
     from sklearn import datasets
 
@@ -64,6 +67,7 @@ def load_moving_digits(settings: DataSettings) -> SpikeDataset:
         key,
         (settings.steps, *INPUT_SHAPE),
         lambda: simulated(images, digits, settings.steps, settings.split_seed),
+        len(images) * CLIPS_PER_IMAGE,
     )
     clips = clips.relabelled(_labels(clips.labels, settings.label))
     train = clips.select(_clips_of(np.setdiff1d(np.arange(len(digits)), test)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -140,7 +141,9 @@ def in_pieces(values: int, neurons: int, run: Callable[[int, int], _Result]) -> 
     edges = [neurons * k // threads for k in range(threads + 1)]
     if threads == 1:
         return [run(0, neurons)]
-    return list(_pool().map(run, edges[:-1], edges[1:]))
+    others = [_pool().submit(run, first, last) for first, last in pairwise(edges[:-1])]
+    own = run(edges[-2], edges[-1])
+    return [*(other.result() for other in others), own]
 
 
 @cache

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from neurodeploy.models.spiking import kinds
 from neurodeploy.models.spiking.dynamics import RESETS, SURROGATES, Dynamics
+from neurodeploy.models.spiking.exponential import exponential
 
 #: Neurons in a piece: its few rows of a step fit the first-level cache beside the streams.
 PIECE = 1024
@@ -57,11 +58,12 @@ def slope(kind, d, c):
         d = d * steep
         return height / (one + d * d)
     if kind == _SIGMOID:
-        q = one / (one + np.exp(-width * d))
-        return width * q * (one - q)
+        # Of |d|, for which the exponential is at most 1; the slope is even.
+        decayed = exponential(-width * abs(d))
+        return width * decayed / ((one + decayed) * (one + decayed))
     if kind == _RECTANGLE:
         return height if abs(d) < width else one - one
-    return np.exp(-width * abs(d))
+    return exponential(-width * abs(d))
 
 
 class Kernels(NamedTuple):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from neurodeploy.errors import UsageError
 from neurodeploy.models.spiking import reference
 from neurodeploy.models.spiking.dynamics import Dynamics, non_stateful
 from neurodeploy.models.spiking.sequence import sequence
+from neurodeploy.models.spiking.streaming import Carrying
+from neurodeploy.models.tables import nearest
 
 
-class SpikingNeuron(nn.Module):
+class SpikingNeuron(Carrying):
     """A population of neurons of one model with fixed constants; it has no parameters and no entry in a state dict.
 
     ``stateful`` may be switched at any time: without it every step starts from an empty membrane.
@@ -31,8 +35,12 @@ class SpikingNeuron(nn.Module):
 
     def forward(self, x: Tensor, v: Tensor | None = None) -> Tensor:
         """Return the spikes [T, B, ...] for input ``x`` [T, B, ...], from potential 0 or ``v`` [B, ...]."""
-        start = torch.zeros_like(x[0]) if v is None else v
-        return sequence(self.dynamics, x, start, *self._constants(x))[0]
+        start = self.carried if v is None else v
+        spikes, last = sequence(
+            self.dynamics, x, torch.zeros_like(x[0]) if start is None else start, *self._constants(x)
+        )
+        self.carry(last)
+        return spikes
 
     def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Return spikes and potential after one step of input ``x`` [B, ...] from potential ``v`` [B, ...].
@@ -51,15 +59,25 @@ class SpikingNeuron(nn.Module):
         return repr(self.dynamics)
 
 
-def set_stateful(model: nn.Module, flag: bool) -> int:
-    """Switch every neuron of ``model`` to remember its potential, or not to; return how many there are.
+def set_stateful(model: nn.Module, stages: Collection[str] | None, flag: bool) -> int:
+    """Switch the neurons in ``stages`` of ``model`` to remember their potential, or not to; return how many there are.
 
-    Neither keys of the state dict nor numbers of parameters change. Neurons that never remember stay as they are.
+    ``stages`` are names in ``model.stages``, or None for the whole of any model. Neither keys of the state dict nor
+    numbers of parameters change. Neurons that never remember stay as they are. Raises :class:`UsageError` where the
+    model has no such stage.
     """
-    neurons = [module for module in model.modules() if isinstance(module, SpikingNeuron)]
+    parts = (model,) if stages is None else [_stage(model, name) for name in stages]
+    neurons = [module for part in parts for module in part.modules() if isinstance(module, SpikingNeuron)]
     for neuron in neurons:
         neuron.stateful = flag and neuron._dynamics.stateful
     return len(neurons)
+
+
+def _stage(model: nn.Module, name: str) -> nn.Module:
+    known: Mapping[str, nn.Module] = getattr(model, "stages", {})
+    if name not in known:
+        raise UsageError(f"stage {name!r}", f"is none of this {type(model).__name__}", nearest(name, known))
+    return known[name]
 
 
 class _MultiSpike(torch.autograd.Function):

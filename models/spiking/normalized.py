@@ -15,15 +15,18 @@ from torch.autograd.function import once_differentiable
 from neurodeploy.models.spiking import sequence as plain
 from neurodeploy.models.spiking.dynamics import Dynamics
 from neurodeploy.models.spiking.fused import as_laid_out, dense, in_pieces, row, rows, step_like
+from neurodeploy.models.spiking.merged import merged
+from neurodeploy.models.spiking.streaming import Carrying
 
 #: Norms whose statistics are those of one process' batch.
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-class NormalizedNeuron(nn.Module):
-    """A batch norm and neurons of one model behind it, as one node where :func:`normalized_sequence` can.
+class NormalizedNeuron(Carrying):
+    """A batch norm and neurons of one model behind it, in training as one node where :func:`normalized_sequence` can.
 
-    The norm is a module of its own, ``norm``: its parameters and statistics stand in the state dict as ever.
+    The norm is a module of its own, ``norm``: its parameters and statistics stand in the state dict as ever. Outside
+    training the two run one after the other, so that a sequence and its steps have the same bits.
     """
 
     def __init__(self, norm: nn.Module, dynamics: Dynamics) -> None:
@@ -32,7 +35,11 @@ class NormalizedNeuron(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the spikes [T, B, C, ...] of the input ``x`` [T, B, C, ...], from potential 0."""
-        return normalized_sequence(self.norm, self.dynamics, x)
+        if self.norm.training and not self._carries:
+            return normalized_sequence(self.norm, self.dynamics, x)
+        spikes, last = _apart(self.norm, self.dynamics, x, self.carried)
+        self.carry(last)
+        return spikes
 
     def extra_repr(self) -> str:
         """Return the model for ``repr``."""
@@ -45,12 +52,28 @@ def normalized_sequence(norm: nn.Module, dynamics: Dynamics, x: Tensor) -> Tenso
     Time counts as part of the batch for the norm, whose running statistics are updated as by a call of its own. It is
     one node on a CPU in float32 and float64; elsewhere, and for norms of other kinds, the two run one after the other.
     """
-    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and type(norm) in _NORMS and x.numel():
+    if joins(norm, x):
         assert isinstance(norm, _NORMS)
         return _fused(norm, dynamics, x)
-    y = norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-    constants = (torch.tensor(value, dtype=y.dtype) for value in (dynamics.factor, dynamics.threshold))
-    return plain.sequence(dynamics, y, torch.zeros_like(y[0]), *constants)[0]
+    return _apart(norm, dynamics, x, None)[0]
+
+
+def _apart(norm: nn.Module, dynamics: Dynamics, x: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the spikes and the last potential of neurons behind ``norm``, from potential 0 or ``v`` [B, C, ...]."""
+    y = merged(norm, x)
+    dtype = torch.promote_types(y.dtype, torch.float32)  # half precision is that of storage alone
+    constants = (torch.tensor(value, dtype=dtype) for value in (dynamics.factor, dynamics.threshold))
+    return plain.sequence(dynamics, y, torch.zeros_like(y[0]) if v is None else v, *constants)
+
+
+def joins(norm: nn.Module, x: Tensor) -> bool:
+    """Return whether ``norm`` and neurons behind it can be one node on the input ``x``."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and type(norm) in _NORMS
+        and bool(x.numel())
+    )
 
 
 def _fused(norm: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, dynamics: Dynamics, x: Tensor) -> Tensor:

@@ -43,7 +43,8 @@ def charge(dynamics: Dynamics, x: Tensor, v: Tensor, factor: Tensor) -> Tensor:
     """Return the potential u after the charge."""
     if dynamics.charge == "memoryless":
         return factor * x
-    return v * factor + x if dynamics.charge == "decay" else v + (x - v) / factor
+    # On a GPU torch divides by a scalar of the host by multiplying with its reciprocal, which may be one bit off.
+    return v * factor + x if dynamics.charge == "decay" else v + (x - v) / factor.to(x.device)
 
 
 def step(dynamics: Dynamics, x: Tensor, v: Tensor, factor: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor]:

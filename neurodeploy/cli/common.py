@@ -24,6 +24,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 quiet_option = click.option("--quiet", is_flag=True, help="Show no progress.")
 force_option = click.option("--force", is_flag=True, help="Replace existing output.")
 target_option = click.option("--target", required=True, metavar="CHIP", help="A chip's name, or the path of its .toml.")
+margin_option = click.option(
+    "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
+)
 optimize_option = click.option(
     "--optimize",
     default="cores",

@@ -16,9 +16,13 @@ from neurodeploy.cli.common import (
     dt_option,
     force_option,
     json_option,
+    margin_option,
+    optimize_option,
+    partition_option,
     progress,
     quiet_option,
     semantics_option,
+    share_option,
     target_option,
 )
 from neurodeploy.export.door import DOORS
@@ -42,6 +46,10 @@ if TYPE_CHECKING:
 )
 @click.option("--factory", metavar="MODULE:FUNCTION", help="Builds your module; imported from this directory.")
 @click.option("--from", "framework", type=click.Choice(list(DOORS)), help="What wrote a checkpoint.")
+@margin_option
+@optimize_option
+@share_option
+@partition_option
 @approximate_option
 @dt_option
 @semantics_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from neurodeploy.cli.common import (
     console,
     dt_option,
     json_option,
+    margin_option,
     open_events,
     open_network,
     optimize_option,
@@ -18,8 +20,8 @@ from neurodeploy.cli.common import (
     print_json,
     semantics_option,
     share_option,
-    target_option,
 )
+from neurodeploy.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,13 +39,11 @@ _BUSY = 0.5
 @click.command("estimate")
 @click.argument("network", type=click.Path(path_type=Path))
 @click.option("--input", "data", required=True, type=click.Path(path_type=Path), help="Input spikes, .npz.")
-@target_option
+@click.option("--target", metavar="CHIP", help="A chip's name, or the path of its .toml; not for a checkpoint.")
 @click.option("--samples", type=click.IntRange(min=1), help="Use only the first so many samples.")
 @click.option("--backend", default="emulator", show_default=True, help="What simulates the network.")
 @click.option("--recording", type=click.Path(path_type=Path), help="Count this recording, of the same input.")
-@click.option(
-    "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
-)
+@margin_option
 @optimize_option
 @share_option
 @partition_option
@@ -60,7 +60,7 @@ _BUSY = 0.5
 def command(
     network: Path,
     data: Path,
-    target: str,
+    target: str | None,
     samples: int | None,
     backend: str,
     recording: Path | None,
@@ -79,11 +79,25 @@ def command(
 
     With --recording FILE nothing is simulated: FILE is what simulate -o wrote of the same data, and is read from the
     disk as it is counted.
+
+    Of a checkpoint of 'neurodeploy train' (.safetensors) no chip is asked for: operations, firing rates and the
+    literature's energy are told by layer, stage and branch, as the float network runs.
     """
+    if network.suffix == ".safetensors":
+        from neurodeploy.cli.operations import show_operations
+
+        if target is not None:
+            raise UsageError(
+                f"--target {target}", f"{network} is a float network", "export and quantize it, or leave --target out"
+            )
+        show_operations(network, data, samples, as_json=as_json)
+        return
+    if target is None:
+        raise UsageError("--target", "is missing", "name a chip; 'neurodeploy targets' lists them")
     from neurodeploy.activity import count_activity
     from neurodeploy.conventions import conventions
     from neurodeploy.energy import estimate
-    from neurodeploy.mapping import map_network, require_fit
+    from neurodeploy.mapping import map_network, require_choices, require_fit
     from neurodeploy.neurobench import neurobench
     from neurodeploy.sanafe.engine import compare_with_sanafe
     from neurodeploy.simulation import simulate
@@ -91,17 +105,18 @@ def command(
     from neurodeploy.targets.chip import load_chip
 
     chip = load_chip(target)
+    require_choices(chip, margin=margin, optimize=optimize, share=share, partition=partition)
     loaded = open_network(network, target=target, dt=dt, semantics=semantics)
     events = open_events(data, samples)
-    require_fit(map_network(loaded, chip, margin=margin, share=share, partition=partition))
+    place = functools.partial(map_network, loaded, chip, margin=margin, share=share, partition=partition)
+    placement = place()
+    require_fit(placement)
     if recording is not None:
         run = recorded(loaded, recording, events.spikes)
     else:
         run = simulate(loaded, events.spikes, backend=backend, record=("s", "v") if with_neurobench else ("s",))
-    rates = None if optimize == "cores" else run.rates()
-    placement = map_network(
-        loaded, chip, margin=margin, optimize=optimize, rates=rates, share=share, partition=partition
-    )
+    if optimize != "cores":
+        placement = place(optimize=optimize, rates=run.rates())
     activity = count_activity(loaded, run, placement)
     result, others = estimate(activity, placement, chip), conventions(loaded, activity)
     peer = compare_with_sanafe(loaded, placement, run, activity) if engine == "sanafe" else None

@@ -62,7 +62,7 @@ class FineTuning:
 
         settings = FinetuneSettings(epochs=self.epochs, learning_rate=self.learning_rate, seed=self.seed)
         bar = epoch_bar(disable=self.quiet)
-        task = bar.add_task(f"integers of {self.chip.name}", total=self.epochs, figures="")
+        task = bar.add_task(f"integers of {self.chip.name}: epoch", total=self.epochs, figures="")
 
         def show(epoch: FinetuneEpoch) -> None:
             scored = "" if epoch.test_accuracy is None else f", test accuracy {epoch.test_accuracy:.1%}"

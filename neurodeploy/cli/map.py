@@ -13,6 +13,7 @@ from neurodeploy.cli.common import (
     dt_option,
     force_option,
     json_option,
+    margin_option,
     open_network,
     optimize_option,
     partition_option,
@@ -34,9 +35,7 @@ _SHOWN_CORES = 16
 @click.command("map")
 @click.argument("network", type=click.Path(path_type=Path))
 @target_option
-@click.option(
-    "--margin", type=float, help="Share of axon and memory limits to leave free; the chip file's own if unset."
-)
+@margin_option
 @optimize_option
 @share_option
 @partition_option

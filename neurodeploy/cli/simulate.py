@@ -204,6 +204,7 @@ def _document(tally: Tally, events: Events, comparison: Comparison | None, outpu
         "samples": tally.samples,
         "steps": tally.steps,
         "populations": tally.populations(),
+        "uncounted": tally.uncounted or None,
         "peak_memory_byte": peak_memory(),
         "file": None if output is None else str(output),
     }
@@ -228,6 +229,8 @@ def _show(tally: Tally, events: Events, comparison: Comparison | None, output: P
         counts = ["-" if row[key] is None else f"{row[key]:,}" for key in ("wraps", "clips")]
         table.add_row(row["name"], f"{row['spikes_per_inference']:,.1f}", f"{row['rate']:.4f}", *counts)
     screen.print(table)
+    if tally.uncounted:
+        click.echo(f"wraps and saturations are not counted: {tally.uncounted}")
     if events.labels is not None:
         click.echo(f"accuracy: {tally.accuracy(events.labels):.2%}")
     if comparison is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neurodeploy.cli.epochs import epoch_bar
+from neurodeploy.cli.epochs import epoch_bar, showing_datasets
 from neurodeploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _train_recipe(
 
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts, one talks
     bar = epoch_bar(disable=quiet or not first)
-    task = bar.add_task(recipe.name, total=recipe.training.epochs, figures="")
+    task = bar.add_task(f"{recipe.name}: epoch", total=recipe.training.epochs, figures="")
 
     speed = ""
 
@@ -163,7 +163,7 @@ def _train_recipe(
 
     folder = output or Path("runs") / recipe.name
     try:
-        with bar:
+        with bar, showing_datasets(bar):
             result = run(recipe, folder, resume=resume, force=force, device=device, on_epoch=show, on_timing=note)
     except TrainingInterrupted as stop:
         click.echo(str(stop), err=True)

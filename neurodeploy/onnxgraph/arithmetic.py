@@ -8,6 +8,8 @@ in some numbers beyond 32 bits (its pull requests 25280 and 32475).
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import numpy.typing as npt
 
@@ -69,15 +71,34 @@ def saturate(emit: Emitter, potential: Value, width: Width) -> Value:
     return emit.op("Where", emit.op("Greater", potential, high), high, raised)
 
 
+def differ(emit: Emitter, *pairs: tuple[Value, Value]) -> Value:
+    """Return where the values of any pair differ."""
+    apart = [emit.op("Not", emit.op("Equal", *pair)) for pair in pairs]
+    return reduce(lambda some, more: emit.op("Or", some, more), apart)
+
+
 def at_least_zero(emit: Emitter, value: Value, width: Width) -> Value:
     """Return ``max(value, 0)``."""
     zero = emit.constant(0, width)
     return emit.op("Where", emit.op("Greater", value, zero), value, zero)
 
 
-def register(emit: Emitter, value: Value) -> Value:
-    """Return an int64 value as a 32-bit register holds it: modulo 2^32, signed."""
-    return emit.cast(emit.cast(value, np.int32), np.int64)
+class Registers:
+    """Brings int64 values into 32-bit registers, modulo 2^32 and signed, and remembers which."""
+
+    def __init__(self, emit: Emitter) -> None:
+        self._emit = emit
+        self._held: list[tuple[Value, Value]] = []
+
+    def hold(self, value: Value) -> Value:
+        """Return a value as a register holds it."""
+        held = self._emit.cast(self._emit.cast(value, np.int32), np.int64)
+        self._held.append((value, held))
+        return held
+
+    def wrapped(self) -> Value:
+        """Return where any of the values held so far did not fit."""
+        return differ(self._emit, *self._held)
 
 
 def zero_like(emit: Emitter, value: Value, width: Width) -> Value:

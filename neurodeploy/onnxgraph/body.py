@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from neurodeploy.onnxgraph.arithmetic import Width, total
 from neurodeploy.onnxgraph.emitter import Emitter, Value
 from neurodeploy.onnxgraph.models import MODELS
 from neurodeploy.onnxgraph.signals import Signal, sent_type
-from neurodeploy.onnxgraph.step import Step
+from neurodeploy.onnxgraph.step import Flags, Step
 from neurodeploy.onnxgraph.synapses import arriving
 
 #: Counts the steps of a sample, where populations are cleared on a schedule.
@@ -44,11 +45,15 @@ class Variable:
 
 @dataclass
 class Body:
-    """The values of one step, by the names under which a recording or a state knows them."""
+    """The values of one step, by the names under which a recording or a state knows them.
+
+    ``over`` emits bool [samples, *shape] of what wrapped ("wraps/POPULATION") and saturated ("clips/POPULATION").
+    """
 
     after: dict[str, Value] = field(default_factory=dict)
     sent: dict[str, Value] = field(default_factory=dict)
     recorded: dict[str, Value] = field(default_factory=dict)
+    over: dict[str, Flags] = field(default_factory=dict)
 
 
 def variables(network: Network, options: Options) -> list[Variable]:
@@ -120,6 +125,11 @@ class _Writer:
         self.body.after |= {f"{s}/{name}": value for s, value in result.state.items()}
         for quantity, part in zip(("u", "v"), neuron.recorded, strict=True):
             self.body.recorded[f"{quantity}/{name}"] = result.state[part]
+        never = partial(self._never, self.body.recorded[f"v/{name}"])
+        self.body.over |= {f"wraps/{name}": result.wrapped or never, f"clips/{name}": result.clipped or never}
+
+    def _never(self, value: Value) -> Value:
+        return self.emit.op("Less", value, value)
 
     def _cleared(self, value: Value, phase: int, width: Width) -> Value:
         """Return 0 in the steps in which a scheduled reset falls, else the value."""

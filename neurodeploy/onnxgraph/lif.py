@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from neurodeploy.fixedpoint import DECAY_ONE, REGISTER_MAX, STATE_LIMIT, STATE_SHIFT
 from neurodeploy.fixedpoint import shift as shifted
 from neurodeploy.network import Network, Population, largest_sum
 from neurodeploy.neurons import Lif
-from neurodeploy.onnxgraph.arithmetic import Width, at_least_zero, decay, plus, saturate, scale, total, wrap, zero_like
+from neurodeploy.onnxgraph.arithmetic import (
+    Width,
+    at_least_zero,
+    decay,
+    differ,
+    plus,
+    saturate,
+    scale,
+    total,
+    wrap,
+    zero_like,
+)
 from neurodeploy.onnxgraph.emitter import Emitter, Value
 from neurodeploy.onnxgraph.signals import PAYLOADS, burst_type, sent_type
 from neurodeploy.onnxgraph.step import State, Step
@@ -52,14 +65,15 @@ def step(emit: Emitter, neuron: Lif, state: State, sums: list[Value | None], wid
         awake = emit.op("Equal", state["frozen"], emit.constant(0, width))
         raw_v = emit.op("Where", awake, raw_v, state["v"])
     v = saturate(emit, raw_v, width)
+    over = (None if raw_u is None else partial(differ, emit, (u, raw_u)), partial(differ, emit, (v, raw_v)))
     if not neuron.spiking:
-        return Step(_frozen(emit, neuron, state, {"u": u, "v": v}, None, width), emit.op("Less", v, v))
+        return Step(_frozen(emit, neuron, state, {"u": u, "v": v}, None, width), emit.op("Less", v, v), *over)
     upper = emit.constant(neuron.threshold.astype(np.int64) << STATE_SHIFT, width)
     if neuron.bursts:
         fired, sent, after = _burst(emit, neuron, v, upper, awake, width)
-        return Step(_frozen(emit, neuron, state, {"u": u, "v": after}, fired, width), sent)
+        return Step(_frozen(emit, neuron, state, {"u": u, "v": after}, fired, width), sent, *over)
     fired, sent, after = _compare(emit, neuron, v, upper, awake, width)
-    return Step(_frozen(emit, neuron, state, {"u": u, "v": after}, fired, width), sent)
+    return Step(_frozen(emit, neuron, state, {"u": u, "v": after}, fired, width), sent, *over)
 
 
 def _compare(

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.errors import Unsupported, UsageError
-from neurodeploy.network import Network
+from neurodeploy.network import Network, Shape
 from neurodeploy.onnxgraph.body import Body, Options, Variable, emit_step, variables
 from neurodeploy.onnxgraph.emitter import Emitter, Value
 from neurodeploy.onnxgraph.package import IR_VERSION, OPSET, require_onnx
@@ -78,7 +78,8 @@ def scan_model(network: Network, options: Options | None = None, record: Collect
 
     Parameters
     ----------
-    record : any of "u" and "v", int32, beside the spikes of every population.
+    record : any of "u" and "v", int32, beside the spikes of every population; "wraps" and "clips" are int32
+        [samples, steps], how many of its neurons wrapped a register and saturated in a step.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def scan_model(network: Network, options: Options | None = None, record: Collect
     remembered = variables(network, options)
     inputs = _declared_ports(emit, network, options, (_SAMPLES, _STEPS))
     ports = [emit.reserve(declared.name) for declared in inputs]
-    letters = [letter for letter in ("s", "u", "v") if letter == "s" or letter in record]
+    letters = [letter for letter in ("s", "u", "v", "wraps", "clips") if letter == "s" or letter in record]
     names = [emit.reserve(f"{letter}/{p.name}") for letter in letters for p in network.populations]
     body, kept = _scan_body(emit, network, options, names)
     emit.scope = "start"
@@ -126,8 +127,7 @@ def _scan_body(emit: Emitter, network: Network, options: Options, names: list[st
     kept = []
     outputs = [_declare(inner, after[v.name], v) for v in remembered]
     for name in names:
-        dtype, value = _recorded(inner, network, options, body, name)
-        shape = network.by_name[name[2:]].shape
+        dtype, value, shape = _recorded(inner, network, options, body, name)
         outputs.append(inner.typed(inner.name(value, inner.reserve(f"now/{name}")), dtype, (_SAMPLES, *shape)))
         kept.append((name, dtype, shape))
     inputs = [_declare(inner, before[v.name], v) for v in remembered]
@@ -138,11 +138,17 @@ def _scan_body(emit: Emitter, network: Network, options: Options, names: list[st
 
 def _recorded(
     emit: Emitter, network: Network, options: Options, body: Body, name: str
-) -> tuple[np.dtype[np.generic], Value]:
-    """Return type and value of what is recorded as ``name``."""
-    if name.startswith("s/"):
-        return sent_type(network, name[2:], options.payload), body.sent[name[2:]]
-    return np.dtype(np.int32), emit.cast(body.recorded[name], np.int32)
+) -> tuple[np.dtype[np.generic], Value, Shape]:
+    """Return type, value and shape in one step and sample of what is recorded as ``name``."""
+    letter, _, population = name.partition("/")
+    shape = network.by_name[population].shape
+    if letter == "s":
+        return sent_type(network, population, options.payload), body.sent[population], shape
+    number = np.dtype(np.int32)
+    if letter in ("u", "v"):
+        return number, emit.cast(body.recorded[name], number), shape
+    cells = emit.constant(range(1, 1 + len(shape)), np.int64)
+    return number, emit.op("ReduceSum", emit.cast(body.over[name](), number), cells, keepdims=0), ()
 
 
 def _start(emit: Emitter, port: Value, variable: Variable) -> Value:

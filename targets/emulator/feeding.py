@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.events import EventInput
+from neurodeploy.events import EventInput, whole_column
 from neurodeploy.network import Network
 from neurodeploy.targets.emulator.memory import BYTES, EVENTS, INTS, Inputs
 from neurodeploy.targets.emulator.packing import Int32
@@ -43,7 +43,7 @@ def event_inputs(network: Network, perm: Int32, events: Mapping[str, EventInput]
     ports, (samples, steps) = len(network.ports), next(iter(events.values())).shape
     given = [events[port.name] for port in network.ports]
     first = np.zeros((samples, steps, ports + 1), dtype=np.int64)
-    rows, wheres = first.reshape(-1, ports + 1), [_column(each.step_numbers(), np.int64) for each in given]
+    rows, wheres = first.reshape(-1, ports + 1), [whole_column(each.step_numbers(), np.int64) for each in given]
     for nth, where in enumerate(wheres):
         event_lists.count(where, nth, rows)
     event_lists.add_up(rows)
@@ -51,19 +51,12 @@ def event_inputs(network: Network, perm: Int32, events: Mapping[str, EventInput]
     indices, payloads, begin = np.empty(total, dtype=np.int32), np.ones(total, dtype=np.int32), 0
     for nth, (port, each, where) in enumerate(zip(network.ports, given, wheres, strict=True)):
         inner = perm[begin : begin + math.prod(port.shape)]
-        cells = _column(each.index, np.int64)
-        sent = _NONE if each.payload is None else _column(each.payload.clip(-_MOST, _MOST), np.int32)
+        cells = whole_column(each.index, np.int64)
+        sent = _NONE if each.payload is None else whole_column(each.payload.clip(-_MOST, _MOST), np.int32)
         event_lists.place(where, cells, sent, inner, nth, rows, indices, payloads)
         begin += inner.size
     none = (np.zeros((samples, steps, 0), np.uint8), np.zeros((samples, steps, 0), np.int32))
     return Inputs(EVENTS, *none, first, indices, payloads, width=ports + 1)
-
-
-def _column(values: Spikes, kind: type[np.signedinteger[Any]]) -> Spikes:
-    """Return a column of one type, in one piece and writable: for each other form kernels would be compiled anew."""
-    flags = values.flags
-    whole = values.dtype == kind and flags.c_contiguous and flags.writeable and flags.aligned
-    return values if whole else np.array(values, dtype=kind, order="C")
 
 
 def loudest(inputs: Inputs) -> int:

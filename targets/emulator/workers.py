@@ -25,7 +25,7 @@ Counts = npt.NDArray[np.int64]
 Span = tuple[int, int]
 
 #: Neuron updates of a sample from which it is worth to wake other threads for it.
-STAGED = 50_000
+STAGED = 1_000_000
 
 _TURNS: weakref.WeakKeyDictionary[Program, Turns] = weakref.WeakKeyDictionary()
 

@@ -73,7 +73,7 @@ def write_netlist(network: Network, spikes: Mapping[str, Spikes], record: Collec
     Parameters
     ----------
     spikes : port -> integer [samples, steps, *shape].
-    record : any of "s", "u", "v"; spikes are always recorded.
+    record : any of "s", "u", "v" and "counts", wraps and saturations; spikes are always recorded.
 
     Raises
     ------
@@ -116,7 +116,10 @@ def _ends(network: Network, projection: Projection) -> dict[str, Any]:
 
 
 def tape(folder: Path, run: Mapping[str, int], population: int, quantity: str) -> Path:
-    """Return the file that a run writes a population's quantity to, [chip steps, cells in Lava's order]."""
+    """Return the file that a run writes a population's quantity to, [chip steps, cells in Lava's order].
+
+    That of "counts" is int64 [chip steps, 2].
+    """
     return folder / f"{run['first']}.{population}.{quantity}.npy"
 
 

@@ -114,7 +114,7 @@ def prepare(file: NetxFile, spikes: Spikes, record: Collection[str]) -> Job:
     if low < _PAYLOAD_RANGE.min or high > _PAYLOAD_RANGE.max:
         raise Unsupported("input", f"payloads {low:,} to {high:,}, Lava's messages hold 32 bits", "scale them")
     samples, steps = values.shape[:2]
-    quantities = {"s", *record, *(["v"] if network.readouts else [])}
+    quantities = {"s", "counts", *record, *(["v"] if network.readouts else [])}
     spec = {
         "file": str(file.path.absolute()),
         "layers": file.layers,
@@ -196,6 +196,7 @@ def _recording(
             values = _in_torch_order(population, np.stack(tapes))
             binary = quantity == "s" and not population.neuron.graded
             table[population.name] = values.astype(np.uint8) if binary else values
+    wraps, clips = _counts(folder, network, samples)
     return Recording(
         samples=samples,
         steps=steps,
@@ -206,8 +207,20 @@ def _recording(
         u=kept["u"],
         v=kept["v"],
         inputs=dict(spikes),
+        wraps=wraps,
+        clips=clips,
         readouts=network.readouts,
     )
+
+
+def _counts(folder: Path, network: Network, samples: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Return population -> wraps and -> saturations over all samples."""
+    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    for layer, population in enumerate(network.populations):
+        tapes = [np.load(folder / f"{sample}.{layer}.counts.npy") for sample in range(samples)]
+        for table, count in zip(found, np.sum(tapes, axis=(0, 1)).tolist(), strict=True):
+            table[population.name] = count
+    return found
 
 
 def _in_torch_order(population: Population, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

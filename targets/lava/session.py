@@ -21,7 +21,7 @@ from neurodeploy.recording import Recording
 from neurodeploy.targets.lava.child import explain, job_folder, submit, supervised, time_limit
 from neurodeploy.targets.lava.environment import require
 from neurodeploy.targets.lava.netlist import write_netlist
-from neurodeploy.targets.lava.witness import Spikes, read_job
+from neurodeploy.targets.lava.witness import Spikes, counted, read_job
 from neurodeploy.verify_network import verify_network
 
 #: Seconds between two looks for an answer.
@@ -70,7 +70,7 @@ class Session:
     ) -> Recording:
         """Simulate ``network``; see :func:`neurodeploy.targets.lava.run` for the parameters and what it raises."""
         verify_network(network)
-        netlist = write_netlist(network, spikes, record)
+        netlist = write_netlist(network, spikes, counted(record))
         folder, supervisor = self._started()
         job, self._jobs = job_folder(folder, self._jobs), self._jobs + 1
         limit = time_limit([netlist], timeout)

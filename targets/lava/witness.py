@@ -66,13 +66,18 @@ def run_many(
     environment = require()
     for network, _ in jobs:
         verify_network(network)
-    netlists = [write_netlist(network, spikes, record) for network, spikes in jobs]
+    netlists = [write_netlist(network, spikes, counted(record)) for network, spikes in jobs]
     with tempfile.TemporaryDirectory(prefix="nd-lava-", ignore_cleanup_errors=True) as name:
         versions = execute(environment.python, netlists, Path(name), timeout, progress, engine)
         return [
             read_job(network, spikes, netlist, job_folder(Path(name), index), record, versions)
             for index, ((network, spikes), netlist) in enumerate(zip(jobs, netlists, strict=True))
         ]
+
+
+def counted(record: Collection[str]) -> tuple[str, ...]:
+    """Return what to keep of a run whose recording :func:`read_job` makes: what is asked for, and counts."""
+    return (*record, "counts")
 
 
 def read_job(
@@ -87,6 +92,7 @@ def read_job(
     samples, steps = next(iter(spikes.values())).shape[:2]
     kept = _read_tapes(network, netlist, folder, samples, steps)
     verify_ranges(network, spikes, kept)
+    wraps, clips = read_counts(network, netlist, folder, samples, steps)
     v = kept.get("v", {}) if "v" in record else {name: kept["v"][name] for name in network.readouts}
     return Recording(
         samples=samples,
@@ -98,15 +104,32 @@ def read_job(
         u=kept["u"] if "u" in record else {},
         v=v,
         inputs=dict(spikes),
+        wraps=wraps,
+        clips=clips,
         readouts=network.readouts,
     )
+
+
+def read_counts(
+    network: Network, netlist: Netlist, folder: Path, samples: int, steps: int
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return population -> wraps and -> saturations in the steps of the samples."""
+    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    alone = samples * steps // netlist.runs
+    for index, population in enumerate(network.populations):
+        first = population.latency
+        tapes = [np.load(tape(folder, run, index, "counts")) for run in netlist.spec["runs"]]
+        totals = np.sum([rows[first : first + alone].sum(axis=0) for rows in tapes], axis=0)
+        for table, count in zip(found, totals.tolist(), strict=True):
+            table[population.name] = count
+    return found
 
 
 def _read_tapes(
     network: Network, netlist: Netlist, folder: Path, samples: int, steps: int
 ) -> dict[str, dict[str, Tape]]:
     """Return quantity -> population -> [samples, steps, *shape]."""
-    kept: dict[str, dict[str, Tape]] = {quantity: {} for quantity in netlist.spec["record"]}
+    kept: dict[str, dict[str, Tape]] = {quantity: {} for quantity in netlist.spec["record"] if quantity != "counts"}
     for index, population in enumerate(network.populations):
         for quantity, table in kept.items():
             tapes = [np.load(tape(folder, each, index, quantity)) for each in netlist.spec["runs"]]

@@ -17,6 +17,8 @@ from neurodeploy.targets.emulator.run import threads
 
 Spikes = npt.NDArray[np.integer[Any]]
 
+#: What a graph counts in every step, beside what it records.
+_COUNTS = ("wraps", "clips")
 #: Bytes of recordings that one call of the engine may return.
 _PORTION = 1 << 28
 
@@ -37,7 +39,7 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
     onnx, engine = require_onnx(), require_onnxruntime()
     payload = narrowest(*spikes.values())
     states = [letter for letter in ("u", "v") if letter in record or (letter == "v" and network.readouts)]
-    session = _session(engine, scan_model(network, Options(payload), states))
+    session = _session(engine, scan_model(network, Options(payload), (*states, *_COUNTS)))
     samples, steps = next(iter(spikes.values())).shape[:2]
     kept = _storage(network, states, samples, steps)
     for part in _portions(kept, samples):
@@ -47,6 +49,9 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
 
     def only(letter: str, names: Collection[str]) -> dict[str, npt.NDArray[Any]]:
         return {name: kept[f"{letter}/{name}"] for name in names if f"{letter}/{name}" in kept}
+
+    def totals(letter: str) -> dict[str, int]:
+        return {name: int(counts.sum(dtype=np.int64)) for name, counts in only(letter, everyone).items()}
 
     everyone = [population.name for population in network.populations]
     return Recording(
@@ -59,6 +64,8 @@ def run(network: Network, spikes: Mapping[str, Spikes], record: Collection[str] 
         u=only("u", everyone),
         v=only("v", everyone if "v" in record else network.readouts),
         inputs=dict(spikes),
+        wraps=totals("wraps"),
+        clips=totals("clips"),
         readouts=network.readouts,
     )
 
@@ -89,10 +96,11 @@ def _first_line(error: Exception) -> str:
 def _storage(network: Network, states: list[str], samples: int, steps: int) -> dict[str, npt.NDArray[Any]]:
     """Return what the answers are collected in, by the name of each output."""
     kept: dict[str, npt.NDArray[Any]] = {}
-    for letter in ("s", *states):
+    for letter in ("s", *states, *_COUNTS):
         for population in network.populations:
             dtype = np.uint8 if letter == "s" and not population.neuron.graded else np.int32
-            kept[f"{letter}/{population.name}"] = np.zeros((samples, steps, *population.shape), dtype=dtype)
+            shape = () if letter in _COUNTS else population.shape
+            kept[f"{letter}/{population.name}"] = np.zeros((samples, steps, *shape), dtype=dtype)
     return kept
 
 

@@ -41,8 +41,9 @@ MODELS = {
 #: Steps and neurons of what is timed.
 SIZES = {"T4": (4, 1 << 24), "T16": (16, 1 << 22)}
 GOALS = {"float32": 1.3, "bfloat16": 1.8}
-#: Largest relative difference of gradients from the reference in float32.
-SLACK = {"float32": 1e-6, "bfloat16": 2**-7}
+#: Largest relative difference of gradients from the reference in float32. A GPU's exponential and quotient are each one
+#: or two units in the last place (6e-8) off, which adds up over the steps.
+SLACK = {"float32": 5e-6, "bfloat16": 2**-7}
 
 
 def compute(how: Any, dynamics: Dynamics, x: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from tests.benchmarks import waiting
 from tests.benchmarks.training_results import summarise, training_page, verdicts
 
 
@@ -21,7 +22,7 @@ def report(ours=(1.0, 2.0, 3.0), kept=30.0):
         entrant("sinabs", [], 0.0, "its process ended"),
     ]
     results = {"W2": summarise(everyone), "alone": summarise(everyone[:2])}
-    head = {"date": "2026-11-21T00:00:00", "processors": 2, "processor": "P", "rounds": 3, "command": "c"}
+    head = {"date": "2026-11-21T00:00:00", "processors": 2, "processor": "P", "load": 2.5, "rounds": 3, "command": "c"}
     return {**head, "results": results}
 
 
@@ -39,7 +40,23 @@ def test_a_missed_goal_is_said():
     assert "NOT MET" in memory.line()
 
 
+def test_a_loop_that_waits_says_how_long():
+    overrides = (
+        "test_samples=1600",
+        "calibration_samples=20",
+        "layers=[{kind='flatten'}, {kind='linear', features=10}, {kind='lif'}]",
+    )
+    found = waiting.measure("digits", 1, 3, overrides)
+    assert found["steps"] == 3
+    assert 0 <= found["waited"] < found["seconds"]
+    busy = {**found, "seconds": 2.0, "waited": 0.05, "share": 0.025}
+    assert waiting.verdict(busy).met
+    assert waiting.verdict({**busy, "share": 0.06}).met is False
+    assert "3 steps at 1.50 a second, each of which waited 16.67 ms, 2.50% of" in waiting.section(busy)
+
+
 def test_the_page_names_who_was_left_out():
     page = training_page(report())
     assert "sinabs was left out: its process ended." in page
+    assert "load average was 2.5 when it began" in page
     assert "| norse 1.0 | 4000.0 | 3.00 (2.00 to 3.50) | 60.0 | 10 | contiguous |" in page

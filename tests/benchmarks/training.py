@@ -23,7 +23,7 @@ import numpy as np
 
 from neurodeploy.errors import NeurodeployError
 from neurodeploy.files import replacing
-from tests.benchmarks import environments
+from tests.benchmarks import environments, waiting
 from tests.benchmarks.children import Child
 from tests.benchmarks.contestants import processors, started
 from tests.benchmarks.emulator import circumstances
@@ -139,16 +139,18 @@ def main(
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
     report = circumstances(rounds, " ".join(["python -m tests.benchmarks.training", *sys.argv[1:]]))
-    report |= {"turn_seconds": LEAST, "malloc": MALLOC}
+    report |= {"turn_seconds": LEAST, "malloc": MALLOC, "load": round(os.getloadavg()[0], 1)}
     chosen = pythons([OURS, PLAIN, *(peers or tuple(LIBRARIES)[2:])])
     report["results"] = {net: measure(net, chosen, rounds) for net in only or NETS}
+    report["waiting"] = [] if only else [waiting.measure()]
     with replacing(output) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n")
-    for verdict in verdicts(report["results"]):
+    for verdict in [*verdicts(report["results"]), *map(waiting.verdict, report["waiting"])]:
         click.echo(verdict.line())
     if page:
         with replacing(page) as temporary:
-            temporary.write_text(training_page(report))
+            sections = map(waiting.section, report["waiting"])
+            temporary.write_text("".join([training_page(report), *sections]))
 
 
 if __name__ == "__main__":

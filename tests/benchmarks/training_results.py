@@ -83,7 +83,8 @@ def training_page(report: Mapping[str, Any]) -> str:
         "# Benchmarks of training on a CPU",
         "",
         f"Measured on {report['date'][:10]} on {report['processors']} processors of {report['processor']}, in "
-        f"{report['rounds']} rounds, with\n`{report['command']}`.",
+        f"{report['rounds']} rounds, with\n`{report['command']}`.\n"
+        f"The machine's load average was {report['load']:g} when it began; what else ran slowed all alike.",
         "",
         _HOW,
         "",

@@ -68,6 +68,15 @@ def infinite(path):
     np.savez(path, spikes=np.full((6, 12, 2, 8, 8), np.inf))
 
 
+def endless_events(path):
+    zero = np.zeros(2, np.int64)
+    np.savez(path, samples=2, steps=np.uint64((1 << 63) + 5), t=zero, index=zero, sample=np.arange(2))
+
+
+def long_events(path):
+    np.savez(path, samples=1, steps=10**12, t=np.zeros(1, np.int64), index=np.zeros(1, np.int64))
+
+
 def loud(path):
     np.savez(path, spikes=np.full((6, 12, 2, 8, 8), 1 << 60))
 
@@ -113,7 +122,9 @@ CASES = [
     ("wrong input shape", spoil("data.npz", wrong_shape), SIMULATE, 3, r"is \[6, 12, 2, 7, 8\], the network takes \[samples, steps, 2, 8, 8\]"),
     ("labels of another length", spoil("data.npz", wrong_labels), SIMULATE, 3, r"labels \[5\] for 6 samples"),
     ("fractions as spikes", spoil("data.npz", fractions), SIMULATE, 3, "holds fractions, such as 0.25"),
-    ("infinity as spikes", spoil("data.npz", infinite), SIMULATE, 3, "holds NaN or infinity"),
+    ("infinity as spikes", spoil("data.npz", infinite), SIMULATE, 3, r"holds NaN or infinity in 9,216 of 9,216 places, the first at \[0, 0, 0, 0, 0\]"),
+    ("events of more steps than can be counted", spoil("data.npz", endless_events), SIMULATE, 3, "has 2 samples of 9,223,372,036,854,775,813 steps, 4,.* can be counted"),
+    ("events too long for memory as an array", spoil("data.npz", long_events), ("simulate", "float.nir", "--input", "data.npz", "--backend", "float"), 3, "events as arrays of 1 samples of 1,000,000,000,000 steps: needs .* of memory"),
     ("payloads beyond 64-bit sums", spoil("data.npz", loud), SIMULATE, 3, "a payload of 1.152921505e.18 could carry population 'n1' to"),
     ("floats beyond 64 bits", spoil("data.npz", beyond), (*SIMULATE, "--backend", "golden"), 3, "spikes holds 1e.300, beyond 64 bits"),
     ("a recording that is none", None, (*ESTIMATE, "--recording", "data.npz"), 3, "says nothing of a recording"),

@@ -44,6 +44,16 @@ def test_json_is_the_report_and_nothing_else(deploy, files):
     assert json.loads(outcome.out)["schema"] == 1
 
 
+def test_the_options_of_map_are_those_of_deploy(deploy, files):
+    assert deploy("--quiet", "--share", "--margin", "0.1", "--partition", "given").code == 0
+    placement = json.loads((files / "out" / "placement.json").read_text())
+    assert (placement["share"], placement["margin"], placement["optimize"]) == (True, 0.1, "cores")
+    assert deploy("--quiet", "--force", "--optimize", "energy").code == 0
+    assert json.loads((files / "out" / "placement.json").read_text())["optimize"] == "energy"
+    refused = deploy("--force", "--optimize", "energy", "--share")
+    assert (refused.code, "--share: is for the fewest cores, not for energy" in refused.err) == (2, True)
+
+
 def test_quiet_says_nothing(deploy):
     outcome = deploy("--quiet")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")

@@ -53,6 +53,21 @@ def test_quantize_json(run, files):
     assert set(document["accuracy"]) == {"float", "integer"}
 
 
+def test_simulate_counts_wraps_and_saturations_or_says_that_it_does_not(run, files):
+    given = ("simulate", "--input", files / "data.npz")
+    counted = {}
+    for backend in ("emulator", "golden", "onnx"):
+        document = json.loads(run(*given, files / "net.nir", "--backend", backend, "--json").out)
+        assert document["uncounted"] is None
+        counted[backend] = [(row["wraps"], row["clips"]) for row in document["populations"]]
+    assert counted["emulator"] == counted["golden"] == counted["onnx"]
+    document = json.loads(run(*given, files / "float.nir", "--backend", "float", "--json").out)
+    assert document["uncounted"] == "the backend float has no registers that could wrap or saturate"
+    assert {row["wraps"] for row in document["populations"]} == {None}
+    outcome = run(*given, files / "float.nir", "--backend", "float")
+    assert "wraps and saturations are not counted: the backend float has no registers" in outcome.out
+
+
 def test_simulate_records_what_is_asked(run, files):
     outcome = run(
         "simulate", files / "net.nir", "--input", files / "data.npz", "--record", "s,v", "-o", files / "r.npz"

@@ -146,3 +146,10 @@ def test_without_graphs_launches_go_one_by_one(monkeypatch):
     with pytest.warns(RuntimeWarning, match="launches go one by one: operation not permitted"):
         golden, cuda = run_in_windows(monkeypatch, Graph())
     assert compare(golden, cuda).equal, compare(golden, cuda).summary()
+
+
+def test_a_projection_of_more_weights_than_the_kernels_count_is_refused(monkeypatch):
+    layer = planned(random_network(0)).layers[0]
+    monkeypatch.setattr(synapses, "_WEIGHTS", 100)
+    with pytest.raises(BackendError, match=r"from \w+ has \d+ weights, the kernels count to 100; run with"):
+        synapses.load(layer.synapses[0], open_device())

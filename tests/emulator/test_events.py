@@ -10,7 +10,7 @@ import pytest
 from neurodeploy.calibration import calibrate
 from neurodeploy.comparison import compare
 from neurodeploy.errors import InputError
-from neurodeploy.events import EventInput
+from neurodeploy.events import EventInput, check_events
 from neurodeploy.network import Convolution, Dense, Network, Population, Port, Projection
 from neurodeploy.neurons import Lif
 from neurodeploy.simulation import simulate
@@ -108,6 +108,33 @@ def test_columns_of_any_integer_type_and_lists():
     assert compare(expected, found).equal
 
 
+def test_events_in_order_are_accepted_in_one_pass_as_they_are():
+    given = as_events(random_spikes(random_network(1), 1, samples=3)["input"])
+    columns = {name: getattr(given, name).copy() for name in ("t", "index", "sample", "payload")}
+    given = EventInput(*given.shape, **columns)
+    cells = int(given.index.max()) + 1
+    assert check_events("in", (cells,), given) is given
+    assert check_events("in", (cells,), replace(given, t=given.t.astype(np.uint8))).t.dtype == np.int64
+    for column in columns:
+        columns[column].flags.writeable = False
+    with pytest.raises(InputError, match="not sorted by sample and step"):
+        check_events("in", (cells,), replace(given, sample=given.sample[::-1]))
+    with pytest.raises(InputError, match="not sorted by sample and step"):
+        check_events("in", (cells,), replace(given, t=given.t[::-1]))
+    with pytest.raises(InputError, match="two events at cell"):
+        check_events("in", (cells,), replace(given, t=given.t // 2))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint64])
+def test_steps_whose_place_overflows_64_bits_are_refused(kind):
+    # 2^62 steps of 4 cells are 2^64: a place counted in 64 bits would be that of step 0.
+    t = np.array([0, 1 << 62, 2], dtype=kind)
+    with pytest.raises(InputError, match=f"its t is 0 to {1 << 62}, allowed are 0 to 3"):
+        check_events("in", (4,), EventInput(1, 4, t, np.array([0, 1, 2])))
+    with pytest.raises(InputError, match=f"its index is 0 to {(1 << 63) + 1}"):
+        check_events("in", (4,), EventInput(1, 4, [0, 1], np.array([0, (1 << 63) + 1], dtype=np.uint64)))
+
+
 def test_a_slice_of_events_is_the_events_of_a_slice():
     dense = random_spikes(random_network(1), 1, samples=5)["input"]
     for part in (slice(2), slice(1, 4), slice(3, None), slice(4, 2)):
@@ -153,7 +180,11 @@ ZERO, ONE = np.array([0]), np.array([1])
         (EventInput(1, 4, np.array([1, 1]), np.array([2, 2])), "two events at cell 2 in step 1 of sample 0"),
         (EventInput(1, 4, ZERO, np.array([0, 1])), r"its index has shape \[2\], its t 1 entries"),
         (EventInput(1, 4, ZERO, np.array([0.5])), "its index holds fractions, such as 0.5"),
-        (EventInput(1, 4, np.array([np.nan]), ZERO), "its t holds NaN"),
+        (
+            EventInput(1, 4, np.array([0, np.nan]), np.array([0, 1])),
+            r"its t holds NaN.*in 1 of 2 places, the first at \[1\]",
+        ),
+        (EventInput(1 << 40, 1 << 40, ZERO, ZERO, ZERO), "samples of 1,099,511,627,776 steps, [0-9,]+ steps can be"),
         (EventInput(1, 4, ZERO, ZERO, payload=np.array([np.inf])), "its payload holds NaN or infinity"),
         (EventInput(1, 4, ZERO, np.array([1.0])), "its index is of type float64"),
         (EventInput(1, 4, ZERO, np.array(["a"])), "its index is of type"),

@@ -99,3 +99,40 @@ def test_the_answer_must_fit_the_dataset() -> None:
 def test_the_last_layer_must_spike() -> None:
     with pytest.raises(UsageError, match=r"layers\.10: is not a spiking layer"):
         digits_net('layers.10={kind="flatten"}')
+
+
+def test_a_fused_norm_is_the_same_network_to_rounding() -> None:
+    nets = [digits_net(), digits_net("fused_norm=true")]
+    assert nets[0].state_dict().keys() == nets[1].state_dict().keys()
+    x, gradients = spikes(batch=16), []
+    for net in nets:
+        out = net(x)
+        loss = (out * torch.linspace(-1, 1, out.numel()).reshape(out.shape)).sum()
+        gradients.append((out.detach(), *torch.autograd.grad(loss, tuple(net.parameters()))))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    for one, other in zip(nets[0].buffers(), nets[1].buffers(), strict=True):
+        torch.testing.assert_close(one, other)
+    nets[0].load_state_dict(nets[1].state_dict())
+    with evaluating(nets[0]), evaluating(nets[1]):
+        assert torch.equal(nets[0](x), nets[1](x))
+
+
+def test_a_fused_norm_is_never_written_and_one_beside_trained_decays_is() -> None:
+    def kept(*overrides: str) -> int:
+        net, sizes = digits_net(*overrides), dict[int, int]()
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.numel()
+            held.append(tensor)
+            return tensor
+
+        held: list[torch.Tensor] = []
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            net(spikes(batch=16))
+        return sum(sizes.values())
+
+    norms = 6 * 16 * (16 * 64 + 32 * 16)  # values that two norms put out
+    assert kept() - kept("fused_norm=true") == pytest.approx(norms, rel=0.02)
+    trained = "layers.2.learn_beta=true", "layers.6.learn_beta=true"
+    assert kept(*trained) == pytest.approx(kept(*trained, "fused_norm=true"), rel=0.02)

@@ -203,7 +203,7 @@ def test_figures_go_to_tensorboard_where_it_is_installed(monkeypatch: pytest.Mon
     fake = types.ModuleType("torch.utils.tensorboard")
     fake.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
-    figures = EpochMetrics(3, 0.5, 0.6, 0.7, 0.1), EpochTiming(3, 1.0, 90.0, 1000)
+    figures = EpochMetrics(3, 0.5, 0.6, 0.7, 0.1), EpochTiming(3, 1.0, 0.1, 90.0, 1000)
     for found in (None, object()):
         monkeypatch.setattr(progress, "find_spec", lambda _name, found=found: found)
         with progress.tensorboard(tmp_path, write=True) as write:

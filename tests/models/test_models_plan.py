@@ -41,7 +41,7 @@ def test_a_dry_run_prints_and_writes_nothing(tmp_path: Path, monkeypatch: pytest
     printed = CliRunner().invoke(train, ["digits", "--dry-run"])
     assert printed.exit_code == 0
     assert "digits: 6,138 parameters; 1,347,584 MACs (2,695,168 FLOPs) a sample" in printed.stdout
-    assert printed.stdout.splitlines()[1].split()[:5] == ["0", "Conv2d", "16", "x", "8"]
+    assert printed.stdout.splitlines()[1].split()[:5] == ["layers.0", "Conv2d", "16", "x", "8"]
     document = json.loads(CliRunner().invoke(train, ["digits", "--dry-run", "--json"]).stdout)
     assert document["total_bytes"] > document["activation_bytes"] > 10 * document["parameter_bytes"]
     assert len(document["layers"]) == 11
@@ -50,3 +50,11 @@ def test_a_dry_run_prints_and_writes_nothing(tmp_path: Path, monkeypatch: pytest
         train.main(["net.nir", "--dry-run"], standalone_mode=False)
     with pytest.raises(UsageError, match="cannot be built"):
         train.main(["digits", "--dry-run", "--set", "layers.0.kernel=20"], standalone_mode=False)
+
+
+def test_a_norm_that_its_neurons_take_in_keeps_its_parameters_and_nothing_else() -> None:
+    plain, fused = (plan_training(load_recipe("digits", [f"fused_norm={on}"])) for on in ("false", "true"))
+    assert [(layer.name, layer.shape) for layer in fused.layers] == [(row.name, row.shape) for row in plain.layers]
+    assert (fused.parameters, fused.macs) == (plain.parameters, plain.macs)
+    assert fused.layers[1].parameters == 32
+    assert fused.layers[1].kept_bytes == 0 < plain.layers[1].kept_bytes

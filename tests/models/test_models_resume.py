@@ -96,6 +96,7 @@ def test_a_signal_ends_the_step_and_keeps_it(
     timings = [json.loads(line) for line in (tmp_path / "timings.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in timings] == [1, 2]
     assert all(line["seconds"] > 0 and line["memory_bytes"] > 1e6 for line in timings)
+    assert all(0 <= line["waited_seconds"] <= line["seconds"] for line in timings)
 
 
 def test_the_last_states_and_the_averaged_network_are_kept(whole: Path) -> None:

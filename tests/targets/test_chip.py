@@ -17,6 +17,7 @@ def test_packaged_chips():
         "hala-point",
         "kapoho-point",
         "loihi1",
+        "loihi1-nxtf",
         "loihi2",
         "loihi2-2023-01",
         "loihi2-headline",

@@ -32,6 +32,7 @@ def assert_equal(network, spikes):
     assert {name: values.dtype for name, values in golden.spikes.items()} == {
         name: values.dtype for name, values in found.spikes.items()
     }
+    assert (found.wraps, found.clips) == (golden.wraps, golden.clips)
     return golden
 
 

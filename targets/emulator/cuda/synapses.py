@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from neurodeploy.errors import BackendError
 from neurodeploy.targets.emulator.cuda import kernels
 from neurodeploy.targets.emulator.cuda.device import Device
 from neurodeploy.targets.emulator.cuda.weights import Geometry, Synapse
@@ -33,8 +34,12 @@ _MATRIX_WEIGHTS, _MATRIX_ROWS = 1 << 16, 17
 _PORTION = 1 << 26
 #: Rows of a tile where there are enough to fill the device, and where not.
 _TALL, _SHORT = 128, 16
+#: Warps of a tile. A tall one whose every weight finds its own cell has so many addresses that four would spill them.
+_WARPS, _MANY_WARPS = 4, 8
 #: Rows of a tile under the interpreter, where an operation costs the same whatever its size.
 _INTERPRETED = 1024
+#: Weights of a projection, those that fill up its last round included: the kernel's offsets are 32-bit.
+_WEIGHTS = (1 << 31) - 1
 #: Fan-in tiles below which a program's share is not split further.
 _SHARE = 4
 
@@ -73,6 +78,9 @@ def load(synapse: Synapse, device: Device) -> Loaded:
     taps = synapse.digits if flat else synapse.digits.reshape(*synapse.digits.shape[:3], -1, geometry.channels)
     missing = per_tap * depth - taps.shape[-1]
     blocks = np.pad(taps, [(0, 0)] * (taps.ndim - 1) + [(0, missing)]).reshape(*synapse.digits.shape[:3], -1)
+    if blocks[0].size > _WEIGHTS:
+        found = f"a projection from {synapse.source} has {blocks[0].size:,} weights, the kernels count to {_WEIGHTS:,}"
+        raise BackendError(f"device {device.title}", found, "run with --device cpu")
     table = _table(geometry, flat, per_tap, per_tap * depth)
     arrays = (synapse.digits, blocks, table)
     tensors = [torch.from_numpy(np.ascontiguousarray(values)).to(device.name) for values in arrays]
@@ -80,9 +88,11 @@ def load(synapse: Synapse, device: Device) -> Loaded:
 
 
 def _depth(geometry: Geometry, flat: bool) -> int:
-    """Return how much of the fan-in is multiplied at a time; int8 matrix units take 32 at least."""
-    along, deepest = (geometry.fan_in, 64) if flat else (geometry.channels, 128)
-    return next(n for n in (32, 64, 128) if along <= n or n == deepest)
+    """Return how much of the fan-in is multiplied at a time; int8 matrix units take 32 at least.
+
+    Where every weight finds its own cell no more than that, for a tile holds an address for each.
+    """
+    return 32 if flat else next(n for n in (32, 64, 128) if geometry.channels <= n or n == 128)
 
 
 def _table(geometry: Geometry, flat: bool, per_tap: int, length: int) -> npt.NDArray[np.int32]:
@@ -207,10 +217,12 @@ def _tiles(
     mode = kernels.ATOMIC if many > 1 else kernels.STORE if first else kernels.ADD
     if mode == kernels.ATOMIC and first:
         out.zero_()
+    warps = _MANY_WARPS if loaded.flat and tile.rows == _TALL else _WARPS
     kernels.sums[(*tile.grid, many)](
         x, loaded.blocks[i], loaded.table, out, rows, loaded.rounds, many, *shifts,
         g.channels, g.height, g.width, g.outs, g.out_height, g.out_width, g.groups, *g.stride, *g.padding,
         FLAT=loaded.flat, MODE=mode, ROWS=tile.rows, COLUMNS=tile.columns, DEPTH=loaded.depth,
+        num_warps=warps,
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def _population(spec, arrays, index, run, folder):
     neurons, rest = make(entry, values, clear)
     neurons.proc_params["clear"] = rest
     neurons.proc_params["tape_steps"] = run["steps"]
-    types = {"s": np.int32 if entry["graded"] else np.uint8, "u": np.int32, "v": np.int32}
+    types = {"s": np.int32 if entry["graded"] else np.uint8, "u": np.int32, "v": np.int32, "counts": np.int64}
     neurons.proc_params["tapes"] = {
         quantity: (str(folder / f"{run['first']}.{index}.{quantity}.npy"), types[quantity])
         for quantity in spec["record"]

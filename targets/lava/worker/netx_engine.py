@@ -12,6 +12,9 @@ from pathlib import Path
 
 from engine import main
 
+#: Quantity -> type of its tape, where that is not int32.
+_TYPES = {"counts": "int64"}
+
 
 def run_file(folder, spec, arrays, step_through, progress, versions):
     """Run every sample of one file."""
@@ -24,7 +27,9 @@ def run_file(folder, spec, arrays, step_through, progress, versions):
         for number, layer in enumerate(network.layers):
             parameters = layer.neuron.proc_params
             parameters["clear"], parameters["tape_steps"] = [], steps
-            parameters["tapes"] = {q: (str(folder / f"{sample}.{number}.{q}.npy"), "int32") for q in spec["record"]}
+            parameters["tapes"] = {
+                q: (str(folder / f"{sample}.{number}.{q}.npy"), _TYPES.get(q, "int32")) for q in spec["record"]
+            }
         step_through(network, steps, lambda done, before=sample * steps: progress(before + done))
         del feeder
 

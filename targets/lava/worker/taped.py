@@ -5,6 +5,7 @@ value by itself. Nothing of the arithmetic is done here: ``run_spk`` calls the m
 """
 
 import numpy as np
+from counting import CountedLif, CountedRegisters, CountedResonator
 from lava.proc.conv.models import PyConvModelFixed
 from lava.proc.conv.process import Conv
 from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
@@ -40,8 +41,9 @@ class Overheard:
 class Taped:
     """Goes before a neuron model: keeps u, v and s of each step, and clears all state where it is told to.
 
-    ``proc_params["tapes"]`` maps "u", "v" or "s" to (path, type); ``proc_params["tape_steps"]`` is the length of a
-    tape. ``proc_params["clear"]`` lists pairs (interval, phase): before steps t, counted from 1, with
+    ``proc_params["tapes"]`` maps "u", "v" or "s" to (path, type), and where wraps and saturations are wanted too,
+    "counts", whose tape has those two of each step; ``proc_params["tape_steps"]`` is the length of a tape.
+    ``proc_params["clear"]`` lists pairs (interval, phase): before steps t, counted from 1, with
     ``t % interval == phase % interval`` every state is set to 0, as Lava's LIFReset does by itself for one such pair.
     """
 
@@ -57,19 +59,23 @@ class Taped:
         """Clear if it is time, let the model do the step, then write down its outcome."""
         if self.tapes is None:
             self.s_out = Overheard(self.s_out)
+            if "counts" in self.proc_params["tapes"]:
+                self.count()
             self.tapes = self._open_tapes()
         if any(self.time_step % interval == phase % interval for interval, phase in self.proc_params["clear"]):
             self._clear()
         super().run_spk()
         u, v = (getattr(self, name) for name in self.RECORDED)
-        outcome = {"s": self.s_out.last, "u": u, "v": v}
+        outcome = {"s": self.s_out.last, "u": u, "v": v, "counts": (self.wraps, self.clips)}
         for quantity, tape in self.tapes.items():
             tape[self.time_step - 1] = outcome[quantity]
 
     def _open_tapes(self):
-        shape = (self.proc_params["tape_steps"], *self.proc_params["shape"])
+        steps, shape = self.proc_params["tape_steps"], self.proc_params["shape"]
         return {
-            quantity: np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+            quantity: np.lib.format.open_memmap(
+                path, mode="w+", dtype=dtype, shape=(steps, *((2,) if quantity == "counts" else shape))
+            )
             for quantity, (path, dtype) in self.proc_params["tapes"].items()
         }
 
@@ -78,57 +84,57 @@ class Taped:
             setattr(self, name, np.zeros_like(getattr(self, name)))
 
 
-class TapedLif(Taped, PyLifModelBitAcc):
+class TapedLif(Taped, CountedLif, PyLifModelBitAcc):
     """Leaky integrate-and-fire, as netx makes it where nothing is reset."""
 
 
-class TapedLifReset(Taped, PyLifResetModelBitAcc):
+class TapedLifReset(Taped, CountedLif, PyLifResetModelBitAcc):
     """Leaky integrate-and-fire with an interval reset."""
 
 
-class TapedTernaryLif(Taped, PyTernLifModelFixed):
+class TapedTernaryLif(Taped, CountedLif, PyTernLifModelFixed):
     """Leaky integrate-and-fire, upwards and downwards."""
 
 
-class TapedExtendedLif(Taped, PyExtendedLifModel):
+class TapedExtendedLif(Taped, CountedLif, PyExtendedLifModel):
     """Our own, with subtraction and refractory steps."""
 
     REMEMBERED = ("frozen",)
 
 
-class TapedBurstLif(Taped, PyBurstLifModel):
+class TapedBurstLif(Taped, CountedLif, PyBurstLifModel):
     """Our own, with several spikes in a step."""
 
     REMEMBERED = ("frozen",)
 
 
-class TapedDelta(Taped, PyDeltaModelFixed):
+class TapedDelta(Taped, CountedRegisters, PyDeltaModelFixed):
     """Encoder of changes."""
 
     RECORDED = ("act", "residue")
     REMEMBERED = ("error",)
 
 
-class TapedSigma(Taped, PySigmaModelFixed):
+class TapedSigma(Taped, CountedRegisters, PySigmaModelFixed):
     """Decoder: a running sum."""
 
     RECORDED = ("sigma", "sigma")
 
 
-class TapedSigmaDelta(Taped, PySigmaDeltaModelFixed):
+class TapedSigmaDelta(Taped, CountedRegisters, PySigmaDeltaModelFixed):
     """Decoder, activation and encoder."""
 
     RECORDED = ("sigma", "residue")
     REMEMBERED = ("act", "error")
 
 
-class TapedRf(Taped, PyRFModelFixed):
+class TapedRf(Taped, CountedResonator, PyRFModelFixed):
     """Resonate-and-fire by phase."""
 
     RECORDED = ("real", "imag")
 
 
-class TapedRfIz(Taped, PyRF_IZModelFixed):
+class TapedRfIz(Taped, CountedResonator, PyRF_IZModelFixed):
     """Resonate-and-fire after Izhikevich."""
 
     RECORDED = ("real", "imag")

@@ -6,7 +6,7 @@ import pytest
 
 from neurodeploy.errors import UsageError
 from neurodeploy.models.data.cache import CACHE_VARIABLE, LabelledCounts, cache_folder, cached
-from neurodeploy.models.data.clips import Clips, sparse
+from neurodeploy.models.data.clips import Clips, Counts, gather, sparse
 
 SHAPE = (2, 1, 2, 3)
 
@@ -84,3 +84,18 @@ def test_a_cache_that_cannot_be_written_says_which_variable_helps(tmp_path: Path
 
 def test_counts_beyond_a_byte_are_the_largest_byte() -> None:
     assert sparse(np.array([0, 255, 256, 70000])).counts.tolist() == [255, 255, 255]
+
+
+def test_a_fingerprint_tells_clips_from_others(home: Path) -> None:
+    clips = get(Maker([*frames(), np.zeros(SHAPE, int)]))
+    order = np.array([0, 1, 2, 3])
+    assert clips.select(order).fingerprint() == clips.fingerprint()
+    others = [
+        clips.select(order[::-1]),
+        clips.select(order[:3]),
+        clips.relabelled(order + 1),
+        gather(list(clips), (1, 2, 2, 3), clips.labels),
+        gather([Counts(clip.cells, clip.counts + np.uint8(1)) for clip in clips], SHAPE, clips.labels),
+        gather([clips[3], *list(clips)[:3]], SHAPE, clips.labels),
+    ]
+    assert len({clips.fingerprint(), *(other.fingerprint() for other in others)}) == 1 + len(others)

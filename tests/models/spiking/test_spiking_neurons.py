@@ -97,10 +97,10 @@ def test_statefulness_is_a_switch_that_state_dict_and_parameters_do_not_see():
     model = torch.nn.Sequential(torch.nn.Linear(4, 4), SpikingNeuron(SJ), SpikingNeuron(non_stateful(SJ)))
     keys, x = list(model.state_dict()), inputs()
     stateful = model[1](x)
-    assert set_stateful(model, False) == 2
+    assert set_stateful(model, None, False) == 2
     assert text(model[1](x)) == ["0000", "0001", "0000", "0000", "0100", "0101"]
     assert list(model.state_dict()) == keys
-    set_stateful(model, True)
+    set_stateful(model, None, True)
     assert torch.equal(model[1](x), stateful)
     assert text(model[2](x)) == ["0000", "0001", "0000", "0000", "0100", "0101"]
 

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.gpu_compilation import in_a_child
+
 INTERPRETED = """
 import json
 from dataclasses import replace
@@ -46,35 +48,6 @@ found["bfloat16"] = dict(
 print(json.dumps(found))
 """
 
-COMPILED = """
-import json, re
-from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource, compile
-from neurodeploy.models.spiking import triton_kernels
-
-def assembly(kernel, kind, flags, pointers):
-    names = kernel.arg_names
-    signature = {n: "constexpr" if n in flags else pointers.get(n, "fp32") for n in names}
-    hints = {(names.index(n),): [["tt.divisibility", 16]] for n in (*pointers, "neurons") if n != "steps"}
-    source = ASTSource(fn=kernel, signature=signature, constexprs=flags, attrs=hints)
-    options = {"num_warps": 4, "enable_fp_fusion": False}
-    return compile(source, target=GPUTarget("cuda", 90, 32), options=options).asm["ptx"]
-
-found = {}
-for kind in ("*fp32", "*bf16"):
-    for charge in range(4):
-        flags = {"CHARGE": charge, "STRICT": False, "RESET": charge % 3, "KEEP": True, "BLOCK": 512}
-        pointers = dict.fromkeys(("x", "v", "kept", "s", "last"), kind) | {"steps": "i32", "neurons": "i32"}
-        found[f"forward {kind} {charge}"] = assembly(triton_kernels.forward, kind, flags, pointers)
-        flags = {"CHARGE": charge, "STRICT": True, "RESET": charge % 3, "SURROGATE": charge, "BLOCK": 512}
-        flags |= {"THROUGH": True, "TRAINED": charge > 1}
-        pointers = dict.fromkeys(("kept", "v", "grad_s", "grad_v", "grad_x", "into_v"), kind)
-        pointers |= {"totals": "*fp32", "steps": "i32", "neurons": "i32"}
-        found[f"backward {kind} {charge}"] = assembly(triton_kernels.backward, kind, flags, pointers)
-pattern = re.compile(r"^\\s+(?:@!?%p\\d+ )?([a-z][\\w.:]+)", re.M)
-print(json.dumps({name: sorted(set(pattern.findall(ptx))) for name, ptx in found.items()}))
-"""
-
 
 def child(script, tmp_path, **variables):
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
@@ -107,12 +80,15 @@ def test_bfloat16_storage_changes_no_spike_and_rounds_gradients(interpreted):
     assert 0 < found["error"] < 2**-6
 
 
-def test_kernels_compile_without_fused_arithmetic_and_read_16_bytes_at_once(tmp_path):
-    found = child(COMPILED, tmp_path)
-    assert len(found) == 16
-    for name, instructions in found.items():
-        assert any(i.startswith("ld.global") for i in instructions), name
-        if name.startswith("forward"):
-            assert not [i for i in instructions if i.startswith(("fma", "mad.f", "mad.rn.f"))], name
-        if "fp32" in name:
-            assert any("v4.b32" in i for i in instructions), name
+def test_every_launch_compiles_without_fused_arithmetic_and_reads_16_bytes_at_once(tmp_path):
+    kernels = in_a_child("training", tmp_path)
+    assert {kernel.signature["kept"] for kernel in kernels} == {"*fp32", "*bf16", "*fp16"}
+    for name, constant, count in (("forward", "CHARGE", 4), ("backward", "CHARGE", 4), ("backward", "SURROGATE", 4)):
+        assert len({kernel.constants[constant] for kernel in kernels if kernel.name == name}) == count
+    for kernel in kernels:
+        assert any(i.startswith("ld.global") for i in kernel.instructions), kernel
+        assert kernel.local == 0, kernel
+        if kernel.name == "forward":
+            assert not [i for i in kernel.instructions if i.startswith(("fma", "mad.f", "mad.rn.f"))], kernel
+        if kernel.signature["kept"] == "*fp32":
+            assert any("v4.b32" in i for i in kernel.instructions), kernel

@@ -30,6 +30,7 @@ def assert_equal(network: Network, spikes: dict[str, np.ndarray]) -> Recording:
             assert len(differing) == 0, f"{name} {quantity} first differs at {differing[0]}"
         assert expected.spikes[name].any(), f"{name} never fires: the test says nothing"
         assert not expected.spikes[name].all()
+    assert (found.wraps, found.clips) == (expected.wraps, expected.clips)
     return found
 
 

@@ -25,6 +25,7 @@ def assert_equal(job: Job, found: Recording) -> Recording:
         for name, values in getattr(expected, quantity).items():
             differing = np.argwhere(getattr(found, quantity)[name] != values)
             assert len(differing) == 0, f"{name} {quantity} first differs at {differing[0]}"
+    assert (found.wraps, found.clips) == (expected.wraps, expected.clips)
     return expected
 
 

@@ -36,8 +36,10 @@ def test_random_files(tmp_path) -> None:
         pairs.append((load_netx(path), spikes_of(*shape, seed=seed)))
     fired = 0
     for seed, (file, spikes), found in zip(SEEDS, pairs, run_many(pairs, QUANTITIES), strict=True):
-        outcome = compare(simulate(file.network, spikes, record=QUANTITIES), found)
+        expected = simulate(file.network, spikes, record=QUANTITIES)
+        outcome = compare(expected, found)
         assert outcome.equal, f"seed {seed}: {outcome.summary()}, {file.network.provenance['notes']}"
+        assert (found.wraps, found.clips) == (expected.wraps, expected.clips), f"seed {seed}"
         fired += int(found.output.sum())
     assert fired > 100
 

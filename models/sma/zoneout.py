@@ -1,0 +1,73 @@
+"""Attention zone-out (AZO): where attention is weakest, a step's attended output is that of the step before.
+
+In training only. With weights over steps and over channels, each scale by itself:
+
+1. its ``n_t = T // time_ratio`` steps with the smallest weights, summed over the batch;
+2. its ``n_c = C // channel_ratio`` channels with the smallest weights, summed over the batch and these steps;
+3. at these channels, each of these steps but the first of all takes what the step before had.
+
+Equal weights: the earlier step or channel. Nothing is rescaled, and gradients flow through the copies.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ZoneOut(nn.Module):
+    """The replacement of ``kind``: ``attention``, ``in-place`` or ``random``.
+
+    ``attention`` copies what stood there before any replacement, as the published training scripts do; ``in-place``
+    goes through a scale's steps from the weakest on, so that a copy may be copied again; ``random`` draws as many
+    steps and channels from torch's generator. A selection may be empty, which replaces nothing (the public code fails).
+    """
+
+    def __init__(self, kind: str, channel_ratio: int, time_ratio: int) -> None:
+        super().__init__()
+        self.kind, self.channel_ratio, self.time_ratio = kind, channel_ratio, time_ratio
+
+    def forward(self, attended: Tensor, over_time: Tensor, over_channels: Tensor) -> Tensor:
+        """Return ``attended`` [n, T, B, C, H, W] with its replacements, or itself in evaluation.
+
+        ``over_time`` [n, T, B] and ``over_channels`` [n, T or 1, B, C] are the weights of each scale.
+        """
+        if not self.training:
+            return attended
+        with torch.no_grad():
+            chosen = [self._chosen(*weights) for weights in zip(over_time, over_channels, strict=True)]
+        return torch.stack([self._replaced(a, *c) for a, c in zip(attended, chosen, strict=True)])
+
+    def _chosen(self, over_time: Tensor, over_channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a scale's steps and channels, the weakest first."""
+        steps, channels = len(over_time), over_channels.shape[-1]
+        if self.kind == "random":
+            times, places = torch.randperm(steps), torch.randperm(channels)
+        else:
+            times = over_time.sum(1).argsort(stable=True)
+        times = times[: steps // self.time_ratio]
+        if self.kind != "random":
+            of_steps = over_channels[times.to(over_channels.device)] if len(over_channels) > 1 else over_channels
+            places = of_steps.sum((0, 1)).argsort(stable=True)
+        return times, places[: channels // self.channel_ratio]
+
+    def _replaced(self, attended: Tensor, times: Tensor, places: Tensor) -> Tensor:
+        times = times[times > 0]
+        if not len(times) or not len(places):
+            return attended
+        if self.kind != "in-place":
+            # Indices of steps and channels side by side; the batch axis between them stays whole.
+            result = attended.clone()
+            here, before = times[:, None], times[:, None] - 1
+            result[here, :, places] = attended[before, :, places]
+            return result
+        steps = list(attended.unbind(0))
+        mask = torch.zeros(attended.shape[2], dtype=torch.bool, device=attended.device)
+        mask[places] = True
+        for t in times.tolist():
+            steps[t] = torch.where(mask[:, None, None], steps[t - 1], steps[t])
+        return torch.stack(steps)
+
+    def extra_repr(self) -> str:
+        """Return the options for ``repr``."""
+        return f"{self.kind}, channel_ratio={self.channel_ratio}, time_ratio={self.time_ratio}"

@@ -1,0 +1,1 @@
+"""What the trained systems show on moving digits: experiments, claims, and the page that states them."""

@@ -1,0 +1,96 @@
+"""One training run of an experiment: a recipe, the clips that it is trained on, and what is measured at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from neurodeploy.models.convnet import as_input, evaluating
+from neurodeploy.models.data.clips import Clips
+from neurodeploy.models.data.moving import CLIPS_PER_IMAGE, DIRECTIONS
+from neurodeploy.models.dataset import load_dataset
+from neurodeploy.models.recipe import parse_recipe
+from neurodeploy.models.spikes import LabelledSpikes, SpikeDataset
+from neurodeploy.models.trainer import Trainer
+
+#: Figures of one run, by name.
+Figures = dict[str, float]
+Measure = Callable[[Trainer], Figures]
+
+#: The clips of this many images are trained on: a third of the set, so that all experiments fit into an hour.
+IMAGES = 400
+
+BASE = """
+name = "results"
+[data]
+dataset = "moving-digits"
+steps = 8
+label = "{label}"
+test_samples = 1600
+calibration_samples = 64
+[training]
+epochs = {epochs}
+batch_size = 64
+learning_rate = 0.005
+weight_decay = 0.01
+readout = "mean"
+warmup_epochs = 0.2
+[model]
+{model}
+"""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A kind of run; ``name`` is its key in the figures."""
+
+    name: str
+    model: str
+    label: str = "direction"
+    epochs: int = 3
+    extra: tuple[str, ...] = ()
+    measure: Measure | None = None
+
+    def recipe(self, seed: int) -> str:
+        """Return the recipe as text, for this seed."""
+        text = BASE.format(label=self.label, epochs=self.epochs, model=self.model)
+        return parse_recipe(text, self.name, [f"seed={seed}", *self.extra]).to_toml()
+
+    def run(self, seed: int) -> Figures:
+        """Train once and return accuracies in percent and what ``measure`` adds."""
+        recipe = parse_recipe(self.recipe(seed), self.name)
+        trainer = Trainer(recipe, fewer(load_dataset(recipe.data)))
+        for _ in range(recipe.training.epochs):
+            metrics = trainer.run_epoch()
+        figures = {"accuracy": 100 * metrics.test_accuracy, "training accuracy": 100 * metrics.train_accuracy}
+        return figures | (self.measure(trainer) if self.measure else {})
+
+
+def fewer(data: SpikeDataset) -> SpikeDataset:
+    """Return ``data`` with the training clips of the first :data:`IMAGES` images."""
+    assert isinstance(data.train, Clips)
+    return replace(data, train=data.train.select(np.arange(IMAGES * CLIPS_PER_IMAGE)))
+
+
+def opposite(trainer: Trainer) -> Figures:
+    """Return how often, of a direction and its opposite, the right one is preferred: 50 is chance, in percent."""
+    answers, labels = outputs(trainer, trainer.data.test)
+    rows = np.arange(len(labels))
+    right, wrong = answers[rows, labels], answers[rows, (labels + DIRECTIONS // 2) % DIRECTIONS]
+    # Answers that differ by rounding alone are no preference.
+    tied = np.abs(right - wrong) <= 1e-4 * np.abs(answers).max(axis=1)
+    return {"right of two opposites": 100 * float(np.where(tied, 0.5, right > wrong).mean())}
+
+
+@torch.no_grad()
+def outputs(trainer: Trainer, samples: LabelledSpikes) -> tuple[np.ndarray, np.ndarray]:
+    """Return the answers [samples, classes] summed over steps, and the labels."""
+    answers = []
+    with evaluating(trainer.model):
+        for start in range(0, len(samples), 128):
+            part = samples.take(np.arange(start, min(start + 128, len(samples))))
+            answers.append(trainer.model(as_input(part.spikes)).double().sum(0).numpy())
+    return np.concatenate(answers), np.asarray(samples.labels)
