@@ -12,10 +12,12 @@ import torch
 from torch import nn
 
 from neurodeploy.errors import BackendMissing, UsageError
+from neurodeploy.export.fragment import Reader
 from neurodeploy.export.live import Answers, Inputs, LiveModel
 from neurodeploy.export.sequence import Run
+from neurodeploy.export.step_norms import refuse_step_norms
 from neurodeploy.export.stepping import clear_states, record, require_kept_state
-from neurodeploy.export.torch_layers import LAYERS, Reader
+from neurodeploy.export.torch_layers import LAYERS
 from neurodeploy.export.tracer import trace
 from neurodeploy.graph import Neuron, Shape
 
@@ -106,6 +108,7 @@ def open_module(
     sizes = _inputs(stepped, shape or getattr(known, "input_shape", _first_linear)(stepped))
     leading = getattr(known, "LEADING_AXES", 1)
     samples = {name: torch.zeros(2, *(1,) * (leading - 1), *size) for name, size in sizes.items()}
+    refuse_step_norms(stepped, tuple(samples.values()))
     clear_states(stepped)
     traced = trace(
         stepped,

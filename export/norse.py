@@ -24,9 +24,10 @@ from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from torch import nn
 
 from neurodeploy.errors import Unsupported
+from neurodeploy.export.fragment import Fragment, Reader
 from neurodeploy.export.parameters import per_neuron
 from neurodeploy.export.stepping import state_count
-from neurodeploy.export.torch_layers import Fragment, Reader, values
+from neurodeploy.export.torch_layers import values
 from neurodeploy.graph import Linear, Neuron, Shape, frozen_array
 from neurodeploy.semantics import Reset, Semantics, VInit
 

@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from neurodeploy.errors import Unsupported
+from neurodeploy.export.fragment import Fragment, Reader
 from neurodeploy.export.live import Answers, LiveModel
-from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, reader_for, values
-from neurodeploy.graph import Graph, Input, Neuron, Node, Output, Shape, frozen_array
+from neurodeploy.export.torch_layers import LAYERS, reader_for, values
+from neurodeploy.graph import BatchNorm, Graph, Input, Neuron, Node, Output, Shape, frozen_array
 from neurodeploy.models.architectures import kind_of
 from neurodeploy.models.checkpoint import load_model
 from neurodeploy.models.convnet import ConvNet, as_input
+from neurodeploy.models.dataset import dataset_kind
 from neurodeploy.models.neuron import Lif
-from neurodeploy.models.spikes import rate_code
+from neurodeploy.models.spikes import Scaling, rate_code
 from neurodeploy.semantics import Reset, Semantics
 from neurodeploy.shapes import output_shape
 
@@ -27,6 +30,9 @@ DEFAULT_DT = 1e-3
 
 #: Number of levels of the random images that are coded as spikes for the proof.
 _LEVELS = 16
+
+#: Name of the node that makes input of pixels.
+_SCALING = "scaling"
 
 #: Reset of a Lif -> the same in the words of Semantics.
 _RESETS: Mapping[str, Reset] = {"zero": "zero", "subtract": "subtract", "none": "none"}
@@ -46,23 +52,42 @@ def open_checkpoint(path: str | Path, *, dt: float | None = None, steps: int | N
         problem = f"its network is {kind}, whose answers are floats and no spikes"
         advice = "recipes of [[layers]] that end in a lif layer are exported; train one of those"
         raise Unsupported(str(path), problem, advice)
-    graph, names = read_convnet(model, dt or DEFAULT_DT)
+    scaling = dataset_kind(recipe.data).scaling
+    _check_scaling(str(path), model, scaling)
+    graph, names = read_convnet(model, dt or DEFAULT_DT, scaling)
     length = steps or recipe.data.steps
 
     def record(inputs: npt.NDArray[Any]) -> Answers:
-        found = model.record(as_input(inputs))
+        found = model.record(as_input(inputs, scaling))
         return {names[key]: values(spikes).swapaxes(0, 1).astype(np.float64) for key, spikes in found.items()}
 
     def draw(samples: int, seed: int) -> npt.NDArray[np.uint8]:
+        if scaling is not None:
+            return np.random.default_rng(seed).integers(0, 256, (samples, length, *model.input_shape), np.uint8)
         levels = np.random.default_rng(seed).integers(0, _LEVELS + 1, (samples, *model.input_shape))
         return rate_code(levels, length, _LEVELS)
 
     return LiveModel(graph, record, draw)
 
 
-def read_convnet(model: ConvNet, dt: float) -> tuple[Graph, dict[str, str]]:
-    """Return the Graph of a network, and for every neuron layer its key in ``ConvNet.record`` -> its node name."""
+def _check_scaling(path: str, model: ConvNet, scaling: Scaling | None) -> None:
+    """Raise :class:`Unsupported` where the first layer cannot take in what is done to pixels before it."""
+    first = model.layers[0]
+    padded = isinstance(first, nn.Conv2d) and any(extent for extent in first.padding if extent)
+    if scaling is not None and any(scaling.mean) and padded:
+        problem = "its pixels have a mean taken out, which a convolution that pads with zeros cannot do instead"
+        raise Unsupported(path, problem, "train with data.pixels = 'unit', or without padding in the first layer")
+
+
+def read_convnet(model: ConvNet, dt: float, scaling: Scaling | None = None) -> tuple[Graph, dict[str, str]]:
+    """Return the Graph of a network, and for every neuron layer its key in ``ConvNet.record`` -> its node name.
+
+    The graph takes what datasets hold, so that ``scaling`` is its first node.
+    """
     nodes: dict[str, Node] = {"input": Input(model.input_shape)}
+    if scaling is not None:
+        mean, std = (255.0 * np.array(numbers) for numbers in (scaling.mean, scaling.std))
+        nodes[_SCALING] = BatchNorm(mean, std**2, np.ones_like(mean), np.zeros_like(mean), 0.0)
     shape, names = model.input_shape, {}
     for key, layer in model.layers.named_children():
         reader = reader_for(layer, _READERS)
@@ -84,7 +109,7 @@ def read_convnet(model: ConvNet, dt: float) -> tuple[Graph, dict[str, str]]:
 def _name(node: Node, taken: Mapping[str, Node]) -> str:
     """Return a name from the kind of node and its number among its kind: convolution1, neuron2."""
     kind = type(node).__name__.lower()
-    return f"{kind}{1 + sum(type(other) is type(node) for other in taken.values())}"
+    return f"{kind}{1 + sum(type(other) is type(node) and name != _SCALING for name, other in taken.items())}"
 
 
 def _lif(module: Lif, _name: str, shape: Shape, dt: float) -> Fragment:

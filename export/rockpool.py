@@ -38,7 +38,8 @@ from rockpool.nn.modules.torch import (
 from torch import nn
 
 from neurodeploy.errors import Unsupported, UsageError
-from neurodeploy.export.torch_layers import Fragment, Reader, optional, values
+from neurodeploy.export.fragment import Fragment, Reader
+from neurodeploy.export.torch_layers import optional, values
 from neurodeploy.graph import Linear, Neuron, Shape, frozen_array
 from neurodeploy.semantics import Fire, Semantics
 

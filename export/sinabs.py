@@ -22,9 +22,10 @@ import torch
 from sinabs.layers.stateful_layer import StatefulLayer
 
 from neurodeploy.errors import Unsupported
+from neurodeploy.export.fragment import Fragment, Reader
 from neurodeploy.export.parameters import Vector, per_neuron
 from neurodeploy.export.sinabs_time import OneStep, over_time, with_state
-from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, as_node, reader_for
+from neurodeploy.export.torch_layers import LAYERS, as_node, reader_for
 from neurodeploy.graph import Neuron, Node, Pool, Shape, frozen_array
 from neurodeploy.semantics import Fire, Reset, Semantics, VMin
 

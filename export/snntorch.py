@@ -25,8 +25,9 @@ from snntorch._neurons.neurons import SpikingNeuron
 from torch import nn
 
 from neurodeploy.errors import Unsupported
+from neurodeploy.export.fragment import Fragment, Reader
 from neurodeploy.export.parameters import per_neuron
-from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, as_node, values
+from neurodeploy.export.torch_layers import LAYERS, as_node, values
 from neurodeploy.graph import Delay, Neuron, Node, Scale, Shape, frozen_array
 from neurodeploy.semantics import Reset, ResetWhen, Semantics
 

@@ -22,9 +22,11 @@ from spikingjelly.activation_based import base, layer, neuron
 from torch import nn
 
 from neurodeploy.errors import Unsupported
+from neurodeploy.export.fragment import Fragment, Reader
 from neurodeploy.export.parameters import Vector, per_neuron
-from neurodeploy.export.spikingjelly_time import ReadOut, over_time, with_state
-from neurodeploy.export.torch_layers import LAYERS, Fragment, Reader, optional, values
+from neurodeploy.export.spikingjelly_time import ReadOut, over_time, require_one_scale, with_state
+from neurodeploy.export.step_norms import require_equal
+from neurodeploy.export.torch_layers import LAYERS, optional, values
 from neurodeploy.graph import Delay, Linear, Neuron, Scale, Shape, frozen_array
 from neurodeploy.semantics import Semantics
 
@@ -129,7 +131,12 @@ def _read_neuron(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
 
 
 def refuse_options(module: Any, name: str) -> None:
-    """Raise :class:`Unsupported` for neurons that do not answer with spikes, or compute in another precision."""
+    """Raise :class:`Unsupported` for neurons that do not answer with spikes, or compute in another precision.
+
+    Also for a normalisation that scales every step by a factor of its own.
+    """
+    if isinstance(module, _EFFECTIVE):
+        require_one_scale(module, name)
     if not any(kind in _NODES for kind in type(module).__mro__):
         return  # refused by its class once it runs
     with torch.no_grad():
@@ -200,6 +207,12 @@ def _vote(module: Any, name: str, shape: Shape, _dt: float) -> Fragment:
     return Fragment(Linear(frozen_array(np.pad(groups, ((0, 0), (0, shape[0] % size))).astype(np.float32))))
 
 
+def _through_time(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
+    """Return the one normalisation of a BatchNormThroughTime whose steps all have the same."""
+    require_equal(module.bn_list, name)
+    return LAYERS[type(module.bn_list[0])](module.bn_list[0], name, shape, dt)
+
+
 def _delay(module: Any, _name: str, _shape: Shape, dt: float) -> Fragment:
     return Fragment(Delay(frozen_array(module.delay_steps * dt)) if module.delay_steps else None)
 
@@ -207,6 +220,7 @@ def _delay(module: Any, _name: str, _shape: Shape, dt: float) -> Fragment:
 #: Layers that only add a step mode to the torch layer of the same name.
 _WRAPPED = (
     *("Linear", "Conv1d", "Conv2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"),
+    *("AdaptiveAvgPool1d", "AdaptiveAvgPool2d"),
     *("BatchNorm1d", "BatchNorm2d", "Flatten", "Dropout", "Dropout2d"),
 )
 
@@ -219,9 +233,13 @@ NEURONS: Mapping[type, Reader] = {
     **{getattr(layer, name): LAYERS[getattr(nn, name)] for name in _WRAPPED},
     layer.WSConv2d: _standardised(nn.Conv2d),
     layer.WSLinear: _standardised(nn.Linear),
+    **dict.fromkeys((layer.BatchNormThroughTime1d, layer.BatchNormThroughTime2d), _through_time),
     layer.VotingLayer: _vote,
     layer.Delay: _delay,
 }
 
+#: Normalisations that scale every step: one step of them is a plain one where all factors are equal.
+_EFFECTIVE = (layer.TemporalEffectiveBatchNorm1d, layer.TemporalEffectiveBatchNorm2d)
+
 #: What a module of these classes is refused as, unless :data:`NEURONS` reads it.
-BASES: tuple[type, ...] = (base.MemoryModule, neuron.NonSpikingBaseNode)
+BASES: tuple[type, ...] = (base.MemoryModule, neuron.NonSpikingBaseNode, *_EFFECTIVE)

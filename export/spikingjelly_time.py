@@ -117,6 +117,35 @@ def _plain_norm(kind: Callable[..., nn.Module]) -> Callable[[Any], nn.Module]:
     return convert
 
 
+def require_one_scale(norm: Any, name: str) -> float:
+    """Return the factor that a TemporalEffectiveBatchNorm has for all steps.
+
+    Raises
+    ------
+    Unsupported : its steps have factors of their own.
+    """
+    scale = norm.scale.detach()
+    low, high = float(scale.min()), float(scale.max())
+    if low != high:
+        problem = f"scales every step by a factor of its own, {low:g} to {high:g}"
+        raise Unsupported(name, problem, "a chip's weights are those of every step: use ThresholdDependentBatchNorm")
+    return high
+
+
+def _effective_norm(kind: Callable[..., nn.Module]) -> Callable[[Any], nn.Module]:
+    """Return what makes a normalisation with one factor for all steps a plain one of single steps."""
+
+    def convert(norm: Any) -> nn.Module:
+        plain: Any = kind(norm.num_features, eps=norm.eps)
+        scale = require_one_scale(norm, type(norm).__name__)
+        state = {name: value for name, value in norm.state_dict().items() if name != "scale"}
+        state |= {name: scale * state.get(name, torch.tensor(float(name == "weight"))) for name in ("weight", "bias")}
+        plain.load_state_dict({name: value.expand_as(plain.state_dict()[name]) for name, value in state.items()})
+        return plain  # type: ignore[no-any-return]
+
+    return convert
+
+
 #: Modules that know sequences only -> the module that computes one step of them.
 _SINGLE: Mapping[type, Callable[[Any], nn.Module]] = {
     layer.SeqToANNContainer: _sequential,
@@ -125,4 +154,6 @@ _SINGLE: Mapping[type, Callable[[Any], nn.Module]] = {
     neuron.NonSpikingIFNode: lambda _node: ReadOut(None),
     layer.ThresholdDependentBatchNorm1d: _plain_norm(nn.BatchNorm1d),
     layer.ThresholdDependentBatchNorm2d: _plain_norm(nn.BatchNorm2d),
+    layer.TemporalEffectiveBatchNorm1d: _effective_norm(nn.BatchNorm1d),
+    layer.TemporalEffectiveBatchNorm2d: _effective_norm(nn.BatchNorm2d),
 }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,38 +11,17 @@ import torch
 from torch import nn
 
 from neurodeploy.errors import Unsupported
+from neurodeploy.export.fragment import Fragment, Reader
+from neurodeploy.export.pools import POOLS
 from neurodeploy.graph import (
     BatchNorm,
     Convolution,
     Flatten,
     Linear,
     Node,
-    Pool,
     Shape,
     frozen_array,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Fragment:
-    """What a module becomes.
-
-    Attributes
-    ----------
-    node : its own node; None: it vanishes.
-    recurrent : the synapse that feeds a recurrent module back to itself.
-    feeding : the synapse between its input and its own node, where one module is both.
-    part : the child whose answers its node gives, where it is not the module as a whole.
-    """
-
-    node: Node | None
-    recurrent: Node | None = None
-    feeding: Node | None = None
-    part: str = ""
-
-
-#: (module, its name, shape of one sample of its input, dt in seconds) -> Fragment; raises Unsupported.
-Reader = Callable[[Any, str, Shape, float], Fragment]
 
 
 def values(tensor: torch.Tensor) -> npt.NDArray[Any]:
@@ -97,29 +75,6 @@ def _padding(module: nn.Conv1d | nn.Conv2d) -> tuple[tuple[int, int], ...]:
     return tuple((int(each), int(each)) for each in module.padding)
 
 
-def _pair(value: int | tuple[int, ...], axes: int) -> Shape:
-    return (value,) * axes if isinstance(value, int) else tuple(value)
-
-
-def _pool(kind: Literal["average", "max"], axes: int) -> Reader:
-    def read(module: Any, name: str, _shape: Shape, _dt: float) -> Fragment:
-        padding = _pair(module.padding, axes)
-        for option, harmless in _POOL_OPTIONS[kind].items():
-            found = getattr(module, option, harmless)
-            if found != harmless and not (option == "count_include_pad" and not any(padding)):
-                raise Unsupported(name, f"pools with {option}={found!r}", f"use {option}={harmless!r}")
-        return Fragment(Pool(kind, _pair(module.kernel_size, axes), _pair(module.stride, axes), padding))
-
-    return read
-
-
-#: Options of a pool that a Pool node does not have -> the value that means nothing.
-_POOL_OPTIONS: dict[str, dict[str, object]] = {
-    "average": {"ceil_mode": False, "count_include_pad": True, "divisor_override": None},
-    "max": {"ceil_mode": False, "dilation": 1, "return_indices": False},
-}
-
-
 def _batch_norm(module: nn.BatchNorm1d | nn.BatchNorm2d, name: str, _shape: Shape, _dt: float) -> Fragment:
     if module.running_mean is None or module.running_var is None:
         raise Unsupported(name, "normalises by the statistics of each batch", "train with track_running_stats=True")
@@ -142,6 +97,22 @@ def flatten_node(where: str, shape: Shape, start: int, end: int) -> Flatten:
     return Flatten(first - 1, last - 1)
 
 
+def _zeros(module: nn.ZeroPad1d | nn.ZeroPad2d, name: str, shape: Shape, _dt: float) -> Fragment:
+    return Fragment(padding_node(name, shape, module.padding))
+
+
+def padding_node(where: str, shape: Shape, padding: Sequence[int]) -> Convolution:
+    """Return the convolution that surrounds samples of ``shape`` by zeros; torch counts from the last axis on."""
+    axes = len(shape) - 1
+    given = [(int(before), int(after)) for before, after in zip(padding[::2], padding[1::2], strict=True)][::-1]
+    pairs = tuple([(0, 0)] * (axes - len(given)) + given)
+    if axes not in (1, 2) or len(pairs) != axes or min(map(min, pairs)) < 0:
+        raise Unsupported(where, f"pads samples {shape} by {tuple(padding)}", "pad the axes behind the channels")
+    ones = (1,) * axes
+    weight = frozen_array(np.ones((shape[0], 1, *ones), np.float32))
+    return Convolution(weight, None, ones, pairs, ones, groups=shape[0])
+
+
 def _vanish(_module: nn.Module, _name: str, _shape: Shape, _dt: float) -> Fragment:
     return Fragment(None)
 
@@ -151,10 +122,7 @@ LAYERS: Mapping[type, Reader] = {
     nn.Linear: _linear,
     nn.Conv1d: _convolution,
     nn.Conv2d: _convolution,
-    nn.AvgPool1d: _pool("average", 1),
-    nn.AvgPool2d: _pool("average", 2),
-    nn.MaxPool1d: _pool("max", 1),
-    nn.MaxPool2d: _pool("max", 2),
+    **POOLS,
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.Flatten: _flatten,
@@ -163,6 +131,9 @@ LAYERS: Mapping[type, Reader] = {
     nn.Dropout1d: _vanish,
     nn.Dropout2d: _vanish,
     nn.AlphaDropout: _vanish,
+    nn.FeatureAlphaDropout: _vanish,
+    nn.ZeroPad1d: _zeros,
+    nn.ZeroPad2d: _zeros,
 }
 
 

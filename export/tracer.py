@@ -7,11 +7,9 @@ about a tensor's shape are harmless, and any other operation on a followed tenso
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,9 +17,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from neurodeploy.errors import Unsupported
-from neurodeploy.export.operations import OPERATIONS, QUESTIONS, Value
+from neurodeploy.export.choices import calling_line, choices
+from neurodeploy.export.fragment import Fragment, Reader
+from neurodeploy.export.operations import OPERATIONS, QUESTIONS
+from neurodeploy.export.recorder import Value
 from neurodeploy.export.stepping import answers_of, call_step, membrane_of, state_count
-from neurodeploy.export.torch_layers import Fragment, Reader, reader_for
+from neurodeploy.export.torch_layers import reader_for
 from neurodeploy.graph import Graph, Input, Neuron, Node, Output, Scale, Shape, frozen_array
 
 
@@ -181,9 +182,12 @@ class _Recorder(TorchFunctionMode):
     def cannot(self, operation: str, problem: str) -> Unsupported:
         """Return the error for an operation, with the module and the line that calls it."""
         where = f"module {self.inside[-1]!r}" if self.inside else "the module"
-        return Unsupported(
-            f"{operation} in {where} ({_caller()})", problem, f"use layers ({self._known()}), +, flatten or view"
-        )
+        return Unsupported(f"{operation} in {where} ({self._place()})", problem, choices(operation, self._known()))
+
+    def _place(self) -> str:
+        """Return the user's line that is being run, or the class of the module where no line is the user's."""
+        path = self.paths.get(self.inside[-1], "") if self.inside else ""
+        return calling_line(call_step.__name__) or f"a {type(self.module.get_submodule(path)).__name__}"
 
     def read(self, tensor: Any, operation: str) -> Value:
         """Return what a tensor holds, refusing states and tensors that are not followed."""
@@ -196,10 +200,21 @@ class _Recorder(TorchFunctionMode):
         if value.state_of is not None:
             raise Unsupported(
                 user,
-                f"uses the membrane or current of {value.state_of!r}, which other layers cannot see ({_caller()})",
+                f"uses the membrane or current of {value.state_of!r}, which other layers cannot see ({self._place()})",
                 "use its spikes",
             )
         return value
+
+    def follows(self, value: Any) -> bool:
+        """Return whether something is a tensor that comes from the input."""
+        return isinstance(value, Tensor) and id(value) in self.values
+
+    def put_fragment(self, name: str, fragment: Fragment, value: Value, answer: Tensor) -> None:
+        """Add what a reader made between ``value`` and the tensor ``answer``."""
+        if fragment.feeding is not None:
+            value = Value((self.insert(f"{name}.input", fragment.feeding, value),), ())
+        assert fragment.node is not None
+        self.put(name, fragment.node, value, answer)
 
     def put(self, name: str, node: Node, value: Value, answer: Tensor) -> None:
         """Add a node that reads ``value`` and whose answer is the tensor ``answer``."""
@@ -290,11 +305,3 @@ def _tensors(values: Any) -> list[Tensor]:
     elif not isinstance(values, list | tuple):
         return []
     return [tensor for each in values for tensor in _tensors(each)]
-
-
-def _caller() -> str:
-    """Return file and line of the innermost frame outside torch and this file."""
-    torch_home, own = str(Path(torch.__file__).parent), __file__
-    frames = [f for f in traceback.extract_stack() if not f.filename.startswith(torch_home) and f.filename != own]
-    frame = frames[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}: {frame.line}" if frame.line else f"line {frame.lineno}"

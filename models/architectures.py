@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.errors import UsageError
+from neurodeploy.models.metasdt.settings import MetaSdtSettings, MetaSdtV2Settings
 from neurodeploy.models.sma.settings import SmaResNetSettings, SmaVggSettings
 from neurodeploy.models.stsep.settings import StsepSettings
 from neurodeploy.models.tables import bounded, describe, join, nearest, one_of, read_table, write_table
@@ -44,7 +45,9 @@ class ResNetSettings:
     neuron: str = one_of(("lif-ms", "lif-sj"), "lif-ms")
 
 
-ModelSettings = ResNetSettings | StsepSettings | SmaVggSettings | SmaResNetSettings
+ModelSettings = (
+    ResNetSettings | StsepSettings | SmaVggSettings | SmaResNetSettings | MetaSdtSettings | MetaSdtV2Settings
+)
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,19 @@ def _sma_resnet(settings: SmaResNetSettings, context: ModelContext) -> nn.Module
     return SmaResNet(settings, context)
 
 
+def _metasdt(settings: MetaSdtSettings | MetaSdtV2Settings, context: ModelContext) -> nn.Module:
+    from neurodeploy.models.metasdt.network import MetaSdt
+
+    return MetaSdt(settings, context)
+
+
 MODEL_KINDS: dict[str, ModelKind] = {
     "resnet": ModelKind(ResNetSettings, _resnet),
     "stsep": ModelKind(StsepSettings, _stsep),
     "sma-vgg": ModelKind(SmaVggSettings, _sma_vgg),
     "sma-resnet": ModelKind(SmaResNetSettings, _sma_resnet),
+    "meta-sdt": ModelKind(MetaSdtSettings, _metasdt),
+    "meta-sdt-v2": ModelKind(MetaSdtV2Settings, _metasdt),
 }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import UsageError
-from neurodeploy.models.data import augmentation
+from neurodeploy.models.data import augmentation, mixing, policies, vision
 from neurodeploy.models.spikes import Augment, Samples
 from neurodeploy.models.tables import nearest
 
@@ -34,9 +34,11 @@ class Augmentation:
 
     Attributes
     ----------
-    single, mix : one of them; what it is given must stay as it is, what it returns may share its memory.
+    single, mix : one of them; what it is given must stay as it is, what it returns may share its memory. Neither, where
+        what is drawn is what to read of a file: then the dataset does it.
     low, high : bounds of the number, both included.
     default : the number where none is given; None where one has to be.
+    colours : whether it takes red, green and blue alone.
     """
 
     single: Single | None = None
@@ -44,6 +46,7 @@ class Augmentation:
     low: float = 0.0
     high: float = 1.0
     default: float | None = None
+    colours: bool = False
 
 
 def _flip(frames: Frames, draw: Draw, probability: float) -> Frames:
@@ -60,6 +63,17 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "cutout": Augmentation(augmentation.cutout, low=1, high=4096),
     "drop": Augmentation(augmentation.drop, default=0.9),
     "jitter": Augmentation(augmentation.jitter, low=1, high=4096),
+    "colour": Augmentation(vision.colour, colours=True),
+    "photometric": Augmentation(vision.photometric, default=0.5, colours=True),
+    "erase": Augmentation(vision.erase, default=0.25),
+    "randaugment": Augmentation(policies.randaugment, high=10.0, default=9.0, colours=True),
+    "autoaugment": Augmentation(policies.autoaugment, high=0.0, default=0.0, colours=True),
+    "mixup": Augmentation(mix=mixing.mixup, low=0.01, high=100.0, default=0.8),
+    "cutmix": Augmentation(mix=mixing.cutmix, low=0.01, high=100.0, default=1.0),
+    "mixup-or-cutmix": Augmentation(mix=mixing.mixup_or_cutmix, low=0.01, high=100.0, default=0.8),
+    "resized-crop": Augmentation(low=0.01, default=0.08),
+    "scaled-crop": Augmentation(high=0.0, default=0.0),
+    "time-jitter": Augmentation(high=0.0, default=0.0),
 }
 
 
@@ -96,6 +110,18 @@ def refuse(entries: Sequence[str], name: str, dataset: str, why: str) -> None:
     """Raise :class:`UsageError` where ``entries`` ask for ``name``, which would make samples of ``dataset`` wrong."""
     if any(entry.partition(":")[0] == name for entry in entries):
         raise UsageError(f"data.augment: {name!r}", f"is not for {dataset}: {why}", "leave it out")
+
+
+def check_augmentations(entries: Sequence[str], channels: int, *, from_files: bool) -> None:
+    """Raise :class:`UsageError` for an entry that cannot be done to frames of so many channels, or without files."""
+    for name, _ in read_augmentations(entries, "recipe"):
+        kind = AUGMENTATIONS[name]
+        if kind.colours and channels != 3:
+            found = f"{name!r} is for red, green and blue, and these samples have {channels} channels"
+            raise UsageError("data.augment", found, "leave it out")
+        if kind.single is None and kind.mix is None and not from_files:
+            found = f"{name!r} says what to read of files, and this dataset is not read from pictures"
+            raise UsageError("data.augment", found, "leave it out")
 
 
 def augment_of(entries: Sequence[str], classes: int) -> Augment | None:

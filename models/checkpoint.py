@@ -1,10 +1,11 @@
 """Checkpoints: a network, and on the way also its optimizer, in one safetensors file that runs no code when read.
 
 Model tensors stand under their names in ``state_dict``, the optimizer's under ``optimizer/<parameter>/<quantity>``,
-averaged parameters under ``ema/<parameter>`` and torch's generator under ``rng/torch``. One metadata entry,
-``neurodeploy``, is JSON: ``format``, ``recipe`` (TOML text), ``seed``, ``epoch`` (epochs done), ``history`` (one object
-an epoch), ``versions`` and, within an epoch, ``partial`` (its ``step``, ``loss`` and ``correct`` so far). One entry,
-because safetensors writes several in no fixed order; no time, because equal training must give equal bytes.
+averaged parameters under ``ema/<parameter>``, what only training needs under ``auxiliary/<name>``, torch's generator
+under ``rng/torch``. One metadata entry, ``neurodeploy``, is JSON: ``format``, ``recipe`` (TOML text), ``seed``,
+``epoch`` (epochs done), ``history`` (one object an epoch), ``versions`` and, within an epoch, ``partial`` (its
+``step``, ``loss`` and ``correct`` so far). One entry, because safetensors writes several in no fixed order; no time,
+because equal training must give equal bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from neurodeploy.models.recipe import Recipe, parse_recipe
 
 FORMAT = 1
 LARGEST_FILE = 8 << 30
-_OPTIMIZER, _AVERAGE, _RNG = "optimizer/", "ema/", "rng/torch"
+_OPTIMIZER, _AVERAGE, _AUXILIARY, _RNG = "optimizer/", "ema/", "auxiliary/", "rng/torch"
+_BESIDE = (_OPTIMIZER, _AVERAGE, _AUXILIARY, _RNG)
 _ELSEWHERE = "give a .safetensors file that 'neurodeploy train' wrote"
 
 #: What files that people mistake for a checkpoint begin with.
@@ -47,7 +49,8 @@ _FOREIGN = {
 class Checkpoint:
     """A network after ``epoch`` epochs, and after some steps of the next one where ``partial`` says so.
 
-    ``model`` is its state_dict; ``optimizer``, ``average`` and ``rng`` are there only where training can go on from it.
+    ``model`` is its state_dict; ``optimizer``, ``average``, ``auxiliary`` and ``rng`` are there only where
+    training can go on from it.
     """
 
     recipe: Recipe
@@ -56,6 +59,7 @@ class Checkpoint:
     history: Sequence[Mapping[str, Any]] = ()
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     average: Mapping[str, Tensor] = field(default_factory=dict)
+    auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
     rng: Tensor | None = None
     partial: Mapping[str, Any] | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +79,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
         head["partial"] = dict(checkpoint.partial)
     tensors = dict(checkpoint.model) | {_OPTIMIZER + name: value for name, value in checkpoint.optimizer.items()}
     tensors |= {_AVERAGE + name: value for name, value in checkpoint.average.items()}
+    tensors |= {_AUXILIARY + name: value for name, value in checkpoint.auxiliary.items()}
     if checkpoint.rng is not None:
         tensors[_RNG] = checkpoint.rng
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
@@ -100,10 +105,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     checkpoint = Checkpoint(
         recipe=recipe,
         epoch=epoch,
-        model={name: value for name, value in tensors.items() if not name.startswith((_OPTIMIZER, _AVERAGE, _RNG))},
+        model={name: value for name, value in tensors.items() if not name.startswith(_BESIDE)},
         history=tuple(history),
         optimizer=_under(_OPTIMIZER, tensors),
         average=_under(_AVERAGE, tensors),
+        auxiliary=_under(_AUXILIARY, tensors),
         rng=tensors.get(_RNG),
         partial=partial,
         versions=versions if isinstance(versions, dict) else {},

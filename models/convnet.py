@@ -31,6 +31,7 @@ from neurodeploy.models.neuron import Lif
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.spikes import Scaling
 from neurodeploy.models.spiking.dynamics import Reset
+from neurodeploy.models.stdl.units import Units
 
 Shape = tuple[int, ...]
 
@@ -99,6 +100,7 @@ class ConvNet(nn.Module):
         super().__init__()
         self.fused_norm = fused_norm
         shape, modules = input_shape, []
+        self.specs = tuple(specs)
         for index, spec in enumerate(specs):
             try:
                 module, shape = BUILDERS[type(spec)](spec, shape)
@@ -122,6 +124,12 @@ class ConvNet(nn.Module):
         """Return every spiking layer's spikes [T, B, ...] in evaluation mode, keyed by its index in ``layers``."""
         with evaluating(self):
             return {name: out for name, out in self.trace(x) if isinstance(self.layers[int(name)], Lif)}
+
+    def local_units(self) -> Units:
+        """Return each layer with weights and what follows it as a unit, the last one as the head."""
+        from neurodeploy.models.stdl.chains import chain_units
+
+        return chain_units(self)
 
     def trace(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Yield each layer's index in ``layers``, as text, and its output [T, B, ...] for ``x`` [T, B, C, H, W].

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from neurodeploy.errors import UsageError
 from neurodeploy.models import digits
-from neurodeploy.models.augmentations import augment_of
-from neurodeploy.models.data import moving, recorded
+from neurodeploy.models.augmentations import augment_of, check_augmentations
+from neurodeploy.models.data import moving, pictures, recorded
 from neurodeploy.models.data.layouts import RECORDED
+from neurodeploy.models.parts import stratified_part
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import Scaling, SpikeDataset
 from neurodeploy.models.tables import nearest
@@ -32,6 +33,13 @@ def _recorded(settings: DataSettings) -> DatasetKind:
     return DatasetKind(recorded.input_shape(settings), RECORDED[settings.dataset].classes, recorded.load_recorded)
 
 
+def _pictures(settings: DataSettings) -> DatasetKind:
+    classes = pictures.PICTURES[settings.dataset].classes
+    return DatasetKind(
+        pictures.input_shape(settings), classes, pictures.load_pictures, pictures.SCALINGS[settings.pixels]
+    )
+
+
 #: What is known of a dataset may depend on the settings: which label is asked decides how many classes there are.
 DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     "digits": lambda _: DatasetKind(digits.INPUT_SHAPE, digits.CLASSES, digits.load_digits),
@@ -39,6 +47,7 @@ DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
         moving.INPUT_SHAPE, moving.CLASSES[settings.label], moving.load_moving_digits
     ),
     **dict.fromkeys(RECORDED, _recorded),
+    **dict.fromkeys(pictures.PICTURES, _pictures),
 }
 
 
@@ -56,4 +65,8 @@ def load_dataset(settings: DataSettings) -> SpikeDataset:
     """
     kind = dataset_kind(settings)
     data = kind.load(settings)
-    return data if data.augment is not None else replace(data, augment=augment_of(settings.augment, kind.classes))
+    data = replace(data, train=stratified_part(data.train, settings.train_samples, settings.split_seed))
+    if data.augment is not None:
+        return data
+    check_augmentations(settings.augment, kind.input_shape[0], from_files=False)
+    return replace(data, augment=augment_of(settings.augment, kind.classes))

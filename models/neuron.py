@@ -23,6 +23,7 @@ from neurodeploy.models.spiking.dynamics import RESETS, Dynamics, Reset
 from neurodeploy.models.spiking.merged import merged
 from neurodeploy.models.spiking.normalized import joins, normalized_sequence
 from neurodeploy.models.spiking.sequence import sequence
+from neurodeploy.models.spiking.streaming import Carrying
 
 
 class _Sigmoid(nn.Module):
@@ -35,7 +36,7 @@ class _Sigmoid(nn.Module):
         return torch.logit(value)
 
 
-class Lif(nn.Module):
+class Lif(Carrying):
     """A population of leaky integrate-and-fire neurons with one decay and one threshold.
 
     Parameters
@@ -77,12 +78,15 @@ class Lif(nn.Module):
         With a batch ``norm`` they are what that makes of ``x``; where it can, and no decay is trained, both are one.
         """
         if norm is not None:
-            if joins(norm, x) and not parametrize.is_parametrized(self):
+            if joins(norm, x) and not self._carries and not parametrize.is_parametrized(self):
                 now = replace(self._dynamics, factor=self.beta.item(), threshold=self.threshold.item())
                 return normalized_sequence(norm, now, x)
             x = merged(norm, x)
         x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        return sequence(self._dynamics, x, torch.zeros_like(x[0]), self.beta, self.threshold)[0]
+        start = torch.zeros_like(x[0]) if self.carried is None else self.carried
+        spikes, last = sequence(self._dynamics, x, start, self.beta, self.threshold)
+        self.carry(last)
+        return spikes
 
     def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Return spikes and potential after one step of current ``x`` [B, ...] from potential ``v`` [B, ...].

@@ -116,7 +116,8 @@ def count_operations(
     """Return what ``model`` computes on ``batches`` of inputs [T, B, ...], in evaluation mode.
 
     ``part_of`` gives the part of the network that a module's name belongs to. Products of two activations, as in
-    attention, are no layers and are not counted here. Raises :class:`ValueError` where there is no sample.
+    attention, count as MACs where a module says how many they are: ``products(*inputs)``. Raises :class:`ValueError`
+    where there is no sample.
     """
     before = model.training
     model.eval()
@@ -167,6 +168,8 @@ class _Tally:
                 hooks.callback(module.register_forward_hook(self._weighted(name)).remove)
             elif isinstance(module, _NEURONS):
                 hooks.callback(module.register_forward_hook(self._firing(name)).remove)
+            elif callable(getattr(module, "products", None)):
+                hooks.callback(module.register_forward_hook(self._multiplied(name)).remove)
 
     def _weighted(self, name: str) -> Callable[..., None]:
         def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -179,6 +182,17 @@ class _Tally:
             row["cells"] += x.numel()
             row["macs"] += _macs(module, output)
             row["events"] += float((x.double() * _fan_out(module, x)).sum())
+
+        return note
+
+    def _multiplied(self, name: str) -> Callable[..., None]:
+        def note(module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
+            empty: dict[str, Any] = {"spikes": False, "sum": 0.0, "cells": 0, "macs": 0, "events": 0.0, "norm": 1.0}
+            row = self._layers.setdefault(name, empty)
+            row["sum"] += float(inputs[0].detach().double().sum())
+            row["cells"] += inputs[0].numel()
+            multiplying: Any = module
+            row["macs"] += multiplying.products(*inputs)
 
         return note
 

@@ -163,8 +163,9 @@ class QuantizedPopulation(nn.Module):
 
     def step(self, parts: Mapping[str, Tensor], u: Tensor, v: Tensor, a: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return u, v and spikes after a step with the weighted sums ``a``; the equations of neurodeploy.neuron."""
-        u = wrapped(decayed(u, parts["current_decay"]) + a * STATE_ONE)
-        v = saturated(decayed(v, parts["voltage_decay"]) + u + parts["bias"])
+        limit = self.neuron.state_limit
+        u = wrapped(decayed(u, parts["current_decay"]) + a * STATE_ONE, limit)
+        v = saturated(decayed(v, parts["voltage_decay"]) + u + parts["bias"], limit)
         if not self.neuron.spiking:
             return u, v, torch.zeros_like(v)
         s = bursts(v, parts["threshold"]) if self.neuron.bursts else fires(v, parts["threshold"])

@@ -15,6 +15,7 @@ from neurodeploy.files import require_file
 from neurodeploy.models.architectures import ModelSettings, read_model, write_model
 from neurodeploy.models.augmentations import read_augmentations
 from neurodeploy.models.layers import Layer, read_layers, write_layers
+from neurodeploy.models.stdl.settings import BpttSettings, MethodSettings, read_method, write_method
 from neurodeploy.models.tables import (
     bounded,
     nearest,
@@ -34,14 +35,21 @@ LARGEST_SEED = 2**32 - 1
 class DataSettings:
     """Which samples a network sees, and how they become its input.
 
-    What stands at its default from ``folder`` on is not written out.
+    What stands at its default from ``train_samples`` on is not written out.
 
     Attributes
     ----------
+    test_samples : how many are tested; a test side of a dataset's own is tested whole,
+        and so many of it are written.
     label : what of a moving digit is asked.
+    train_samples : how many are trained on, each class in its share, drawn from ``split_seed``; 0 is all.
     folder : where the dataset's files lie; empty for one that needs none.
     size : height and width that a network is fed; 0 is the dataset's own.
     framing : whether a step holds an equal share of a recording's events or of its time.
+    split : which of a dataset's official splits.
+    stride : frames of a video from one step to the next; 0 takes one frame of each of ``steps`` equal parts of it.
+    pixels : what a network is fed of pictures: ``normal`` has the mean and deviation of natural images taken out,
+        ``unit`` is 0 to 1, which the first convolution of a chip takes in exactly, whatever its padding.
     damaged_files : files that may be skipped because they cannot be read; one more ends the loading.
     augment : what is changed at random in training samples, in this order: names of
         :mod:`neurodeploy.models.augmentations`, each with its number where it takes one, as ``"roll:5"``.
@@ -53,9 +61,13 @@ class DataSettings:
     calibration_samples: int = bounded(1, 1_000_000, 256)
     split_seed: int = bounded(0, LARGEST_SEED, 0)
     label: str = one_of(("digit", "direction", "both"), "digit")
+    train_samples: int = unwritten(bounded(0, 100_000_000, 0))
     folder: str = unwritten(field(default=""))
     size: int = unwritten(bounded(0, 4096, 0))
     framing: str = unwritten(one_of(("count", "time"), "count"))
+    split: int = unwritten(bounded(1, 3, 1))
+    stride: int = unwritten(bounded(0, 256, 0))
+    pixels: str = unwritten(one_of(("normal", "unit"), "normal"))
     damaged_files: int = unwritten(bounded(0, 1_000_000, 0))
     augment: tuple[str, ...] = unwritten(field(default=()))
 
@@ -128,7 +140,7 @@ class Recipe:
     """One training run: its name, its seed, its data, its network and how it is trained.
 
     The network is a chain of ``layers`` or, where ``model`` is there and ``layers`` is empty, an architecture of
-    :mod:`neurodeploy.models.architectures`.
+    :mod:`neurodeploy.models.architectures`. ``method`` says where its gradients are cut; by default nowhere.
     """
 
     name: str
@@ -137,13 +149,14 @@ class Recipe:
     training: TrainingSettings
     layers: tuple[Layer, ...] = ()
     model: ModelSettings | None = None
+    method: MethodSettings = BpttSettings()  # noqa: RUF009 (frozen)
 
     def to_toml(self) -> str:
         """Return the recipe as TOML text that :func:`parse_recipe` reads back equal."""
         head = f"name = {write_value(self.name)}\nseed = {self.seed}\n"
         tables = f"[data]\n{write_table(self.data)}\n[training]\n{write_table(self.training)}"
         network = write_layers(self.layers) if self.model is None else write_model(self.model)
-        return f"{head}\n{tables}\n{network}"
+        return f"{head}\n{tables}\n{write_method(self.method)}{network}"
 
 
 _TABLES: dict[str, type[DataSettings] | type[TrainingSettings]] = {"data": DataSettings, "training": TrainingSettings}
@@ -189,6 +202,7 @@ def parse_recipe(text: str, file: str, overrides: Sequence[str] = ()) -> Recipe:
         training=_read_training(document["training"], file),
         layers=read_layers(document["layers"], file) if "layers" in document else (),
         model=read_model(document["model"], file) if "model" in document else None,
+        method=read_method(document.get("method", {}), file),
     )
 
 

@@ -16,6 +16,7 @@ from neurodeploy.models.spiking.dynamics import Dynamics, membrane_shortcut_lif,
 from neurodeploy.models.spiking.layer import SpikingNeuron
 from neurodeploy.models.spiking.merged import channels_last, merged
 from neurodeploy.models.spiking.normalized import NormalizedNeuron
+from neurodeploy.models.stdl.units import Piece, Shape, Unit, Units, reduction
 
 NEURONS: dict[str, Callable[[], Dynamics]] = {"lif-ms": membrane_shortcut_lif, "lif-sj": spikingjelly_lif}
 
@@ -49,6 +50,19 @@ class SpikingResNet(nn.Module):
         y: Tensor = self.neurons(self.blocks(merged(self.stem, channels_last(x))))
         answers: Tensor = self.head(y.mean((-2, -1)))
         return answers
+
+    def local_units(self) -> Units:
+        """Return the stem and the blocks as units; their outputs are potentials."""
+        dynamics = self.neurons.dynamics
+
+        def again(source: Shape, target: Shape) -> nn.Module:
+            stride, before = reduction(source, target)
+            return nn.Sequential(*before, _Block(source[0], target[0], stride, dynamics))
+
+        stem = Piece(lambda x: merged(self.stem, x), self.stem)
+        head = Piece(lambda x: self.head(self.neurons(x).mean((-2, -1))), self.neurons, self.head)
+        blocks = [Unit(f"blocks.{name}", block, again) for name, block in self.blocks.named_children()]
+        return Units((Unit("stem", stem), *blocks), head, lambda: SpikingNeuron(dynamics))
 
 
 class _Block(nn.Module):

@@ -79,6 +79,14 @@ class Fingerprinted(Protocol):
         """Return bytes that differ where any sample, its label or the order of samples does."""
 
 
+@runtime_checkable
+class Drawn(Protocol):
+    """Samples that training sees otherwise in every epoch: what of a file is read is drawn before it is."""
+
+    def draw(self, indices: npt.NDArray[np.integer[Any]], draws: Sequence[np.random.Generator]) -> Samples:
+        """Return the samples at ``indices``, in that order, each drawn from its own generator."""
+
+
 def all_spikes(samples: LabelledSpikes) -> Spikes | EventInput:
     """Return every sample's spikes in a form that every backend takes; what lies on disk is read for it."""
     return samples.spikes if isinstance(samples, HeldSpikes) else samples.take(np.arange(len(samples))).spikes

@@ -68,17 +68,16 @@ def decayed(state: Tensor, amount: Tensor) -> Tensor:
     return result
 
 
-def wrapped(current: Tensor) -> Tensor:
-    """Return the current wrapped once into (-2^23, 2^23]."""
-    span = 2 * STATE_LIMIT
+def wrapped(current: Tensor, limit: int = STATE_LIMIT) -> Tensor:
+    """Return the current wrapped once into (-limit, limit]."""
     with torch.no_grad():
-        turn = (current <= -STATE_LIMIT).to(current.dtype) - (current > STATE_LIMIT).to(current.dtype)
-    return current + span * turn
+        turn = (current <= -limit).to(current.dtype) - (current > limit).to(current.dtype)
+    return current + 2 * limit * turn
 
 
-def saturated(potential: Tensor) -> Tensor:
-    """Return the membrane potential held within [-(2^23 - 1), 2^23 - 1]."""
-    return potential.clamp(1 - STATE_LIMIT, STATE_LIMIT - 1)
+def saturated(potential: Tensor, limit: int = STATE_LIMIT) -> Tensor:
+    """Return the membrane potential held within [-(limit - 1), limit - 1]."""
+    return potential.clamp(1 - limit, limit - 1)
 
 
 class _Fire(torch.autograd.Function):

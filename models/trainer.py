@@ -17,21 +17,23 @@ import torch
 from torch import Tensor, nn
 
 from neurodeploy.errors import InputError
+from neurodeploy.models.architectures import ModelContext
 from neurodeploy.models.averaging import WeightAverage
 from neurodeploy.models.checkpoint import Checkpoint, check_tensors
 from neurodeploy.models.convnet import as_input, build_model, evaluating
 from neurodeploy.models.data.ahead import ahead
 from neurodeploy.models.dataset import dataset_kind
-from neurodeploy.models.losses import loss_of
 from neurodeploy.models.optimizers import NamedOptimizer
 from neurodeploy.models.processes import ALONE, Indices, Processes
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.schedule import learning_rate
-from neurodeploy.models.spikes import LabelledSpikes, Samples, SpikeDataset
+from neurodeploy.models.spikes import Drawn, LabelledSpikes, Samples, SpikeDataset
+from neurodeploy.models.stdl.building import build_method
 from neurodeploy.models.synchronised import synchronise
 from neurodeploy.models.watching import watching
 
-_EVALUATION_BATCH = 256
+#: Samples that are tested at a time, and the values that all of them have at most: clips of videos are large.
+_EVALUATION_BATCH, _EVALUATION_VALUES = 256, 1 << 26
 _AGAIN = "start again with --force"
 
 
@@ -58,18 +60,23 @@ class Trainer:
         self.recipe, self.data, self.processes = recipe, data, processes
         torch.manual_seed(recipe.seed)
         self.model: nn.Module = build_model(recipe).to(processes.device)
-        self._scaling = dataset_kind(recipe.data).scaling
+        kind = dataset_kind(recipe.data)
+        self._scaling = kind.scaling
         if recipe.training.sync_batchnorm and processes.size > 1:
             synchronise(self.model)
         self.history: list[EpochMetrics] = []
         self.step, self.waited = 0, 0.0
         self.after_step: Callable[[], None] | None = None
-        self._loss, self._correct = 0.0, 0
-        self._parameters = dict(self.model.named_parameters())
+        self._loss, self._correct, self._rate = 0.0, 0, 0.0
+        module = nn.parallel.DistributedDataParallel(self.model) if processes.size > 1 else self.model
+        self._module = module
+        context = ModelContext(kind.input_shape, kind.classes, recipe.data.steps)
+        self.method = build_method(recipe, self.model, module, context)
+        beside = {f"auxiliary/{name}": p for name, p in self.method.auxiliary.named_parameters()}
+        self._parameters = dict(self.model.named_parameters()) | beside
         self._average = WeightAverage(self.model, recipe.training.ema) if recipe.training.ema else None
         trained = {name: p for name, p in self._parameters.items() if p.requires_grad}
         self._optimizer = NamedOptimizer(trained, recipe.training)
-        self._module = nn.parallel.DistributedDataParallel(self.model) if processes.size > 1 else self.model
 
     @property
     def steps(self) -> int:
@@ -109,8 +116,10 @@ class Trainer:
     def accuracy(self, samples: LabelledSpikes) -> float:
         """Return the share of ``samples`` whose label is the class with the largest output, the first one on ties."""
         right, (rank, size) = 0, (self.processes.rank, self.processes.size)
-        starts = range(rank * _EVALUATION_BATCH, len(samples), size * _EVALUATION_BATCH)
-        parts = (np.arange(start, min(start + _EVALUATION_BATCH, len(samples))) for start in starts)
+        kind, steps = dataset_kind(self.recipe.data), self.recipe.data.steps
+        number = min(_EVALUATION_BATCH, max(1, _EVALUATION_VALUES // (steps * math.prod(kind.input_shape))))
+        starts = range(rank * number, len(samples), size * number)
+        parts = (np.arange(start, min(start + number, len(samples))) for start in starts)
         with evaluating(self.model), self._averaged():
             for part in ahead(samples.take(indices) for indices in parts):
                 right += _right(self.model(self._as_input(part.spikes)), part.labels)
@@ -118,7 +127,7 @@ class Trainer:
 
     def check_finite(self) -> None:
         """Raise :class:`InputError` when a parameter or a running statistic is NaN or infinite."""
-        if (layer := _first_not_finite(self.model.state_dict())) is not None:
+        if (layer := _first_not_finite(self.model.state_dict() | self.method.auxiliary.state_dict())) is not None:
             raise self._diverged(len(self.history) + 1, layer)
 
     def checkpoint(self) -> Checkpoint:
@@ -132,6 +141,7 @@ class Trainer:
             history,
             self._optimizer.state(),
             average={} if self._average is None else self._average.values,
+            auxiliary=self.method.auxiliary.state_dict(),
             rng=torch.random.get_rng_state(),
             partial=partial if self.step else None,
         )
@@ -140,17 +150,19 @@ class Trainer:
         """Return the network that is tested and handed on, its parameters averaged where the recipe says so."""
         state = self.checkpoint()
         model = {**state.model, **state.average}
-        return replace(state, model=model, history=(), optimizer={}, average={}, rng=None, partial=None)
+        return replace(state, model=model, history=(), optimizer={}, average={}, auxiliary={}, rng=None, partial=None)
 
     def restore(self, checkpoint: Checkpoint, file: str) -> None:
         """Go on from ``checkpoint``, read from ``file``; raise :class:`InputError` when it is damaged."""
         self._optimizer.check(checkpoint.optimizer, file)
         check_tensors(checkpoint.average, {} if self._average is None else self._average.values, file)
+        check_tensors(checkpoint.auxiliary, self.method.auxiliary.state_dict(), file)
         generator = torch.random.get_rng_state()
         if checkpoint.rng is None or checkpoint.rng.shape != generator.shape or checkpoint.rng.dtype != generator.dtype:
             raise InputError(file, "holds no state of torch's generator that fits", _AGAIN)
         self._restore_history(checkpoint, file)
         self.model.load_state_dict(dict(checkpoint.model))
+        self.method.auxiliary.load_state_dict(dict(checkpoint.auxiliary))
         if self._average is not None:
             self._average.restore(checkpoint.average)
         self._optimizer.restore(checkpoint.optimizer)
@@ -174,14 +186,14 @@ class Trainer:
     def _loaded(self, batch: Indices, epoch: int) -> list[Samples]:
         """Return this process's parts of a batch as the network sees them in ``epoch``."""
         parts = self.processes.parts(batch, self.recipe.training.accumulate)
-        return [self._augmented(self.data.train.take(part), part, epoch) for part in parts]
+        return [self._drawn(part, epoch) for part in parts]
 
-    def _augmented(self, samples: Samples, indices: Indices, epoch: int) -> Samples:
-        if self.data.augment is None:
-            return samples
+    def _drawn(self, indices: Indices, epoch: int) -> Samples:
         # A generator for each sample: what becomes of it depends neither on processes nor on parts.
         draws = [np.random.default_rng([self.recipe.seed, epoch, int(index)]) for index in indices]
-        return self.data.augment(samples, draws)
+        train, augment = self.data.train, self.data.augment
+        samples = train.draw(indices, draws) if isinstance(train, Drawn) else train.take(indices)
+        return samples if augment is None else augment(samples, draws)
 
     def _take_step(self, parts: list[Samples], of: int, epoch: int, rate: float) -> tuple[float, int]:
         """Take one optimizer step of the learning ``rate``; return the batch's summed loss and number of right answers.
@@ -194,6 +206,7 @@ class Trainer:
             place = np.random.SeedSequence([self.recipe.seed, number, self.processes.rank])
             torch.manual_seed(int(place.generate_state(1)[0]))
         self._optimizer.zero_grad()
+        self._rate = rate
         loss = correct = 0.0
         for index, part in enumerate(parts):
             with self._exchanging(last=index == len(parts) - 1):
@@ -211,15 +224,17 @@ class Trainer:
 
     def _backward(self, samples: Samples, of: int) -> tuple[float, int]:
         """Add the gradient of ``samples``, part of a batch of ``of``; return their mean loss and right answers."""
-        settings, device = self.recipe.training, self.processes.device
         x = self._as_input(samples.spikes)
-        labels = torch.from_numpy(samples.labels if samples.targets is None else samples.targets).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            outputs = self._module(x)
-        loss = loss_of(outputs, labels, settings)
+        labels = torch.from_numpy(samples.labels if samples.targets is None else samples.targets)
         # Gradients are averaged over processes, hence the number of these.
-        (loss * (len(samples) * self.processes.size / of)).backward()  # type: ignore[no-untyped-call]
-        return loss.item(), _right(outputs.detach(), samples.labels)
+        weight = len(samples) * self.processes.size / of
+        outputs, loss = self.method.backward(x, labels.to(self.processes.device), weight, self._update)
+        return loss, _right(outputs, samples.labels)
+
+    def _update(self) -> None:
+        """Take the optimizer step of a method that learns within the sequence."""
+        self._optimizer.step(self._rate)
+        self._optimizer.zero_grad()
 
     def _as_input(self, values: Any) -> Tensor:
         return as_input(values, self._scaling, self.processes.device)

@@ -77,7 +77,9 @@ def _coarse(populations: list[net.Population]) -> list[str]:
     """Return a sentence for each population whose threshold kept so few units that its rounding is felt."""
     smallest = {p.name: int(p.neuron.arrays["threshold"].min()) for p in populations if not p.neuron.answers_by_state}
     return [
-        f"{name}: its threshold is {n} units, rounded by up to {50 / max(n, 1):.0f} %"
+        f"{name}: its threshold is {n} units, rounded by up to {50 / n:.0f} %"
+        if n
+        else f"{name}: its threshold is 0 units: it fires at any membrane above 0"
         for name, n in smallest.items()
         if n < 50
     ]

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from neurodeploy.errors import InputError
 from neurodeploy.events import EventInput
-from neurodeploy.fixedpoint import STATE_BITS, decay, shift
+from neurodeploy.fixedpoint import STATE_BITS
 from neurodeploy.network import Network, Population
-from neurodeploy.neurons import Lif
 from neurodeploy.recording import Recording
 from neurodeploy.simulation import check_spikes, ports, simulate
+from neurodeploy.state_width import outside, widened
 
 Spikes = npt.NDArray[Any] | EventInput
 
@@ -49,9 +49,10 @@ def calibrate(
 
     Parameters
     ----------
-    state_bits : width of the chip's u and v. Where it is less than that of the emulator, a value beyond it counts as
-        one that wrapped or saturated, though the emulator kept it.
+    state_bits : width of the chip's u and v. The run is one of 24 bits; of fewer, a value beyond them counts as one
+        that would have wrapped or been held, and its size is told as it was.
     """
+    network = widened(network)
     checked = check_spikes(ports(network), spikes)
     samples = len(next(iter(checked.values())))
     found: dict[str, list[Peaks]] = {p.name: [] for p in network.populations}
@@ -83,13 +84,22 @@ def require_alive(peaks: Mapping[str, Peaks], float_rates: Mapping[str, float]) 
             raise InputError(f"population {name!r}", found, advice)
 
 
-def require_weights(name: str, floats: Iterable[npt.NDArray[Any]], integers: Iterable[npt.NDArray[Any]]) -> None:
-    """Raise :class:`InputError` for a population of which every weight has become 0."""
-    if any(w.any() for w in floats) and not any(w.any() for w in integers):
-        problem = "every weight is 0 in integers: its scale had to fall so far that no register leaves its range"
-        raise InputError(
-            f"population {name!r}", problem, "shorten the samples, lower the payloads, or normalise inputs"
-        )
+def require_weights(
+    name: str, floats: Iterable[npt.NDArray[Any]], integers: Iterable[npt.NDArray[Any]], headroom: int = 0
+) -> None:
+    """Raise :class:`InputError` for a population of which every weight has become 0.
+
+    Parameters
+    ----------
+    headroom : how many times its scale was halved to keep its registers in their range.
+    """
+    if not any(w.any() for w in floats) or any(w.any() for w in integers):
+        return
+    problem, advice = "they are too small beside its threshold", "train a smaller threshold; --allow-dead keeps it"
+    if headroom:
+        problem = "its scale had to fall so far that no register leaves its range"
+        advice = "shorten the samples, lower the payloads, or normalise inputs"
+    raise InputError(f"population {name!r}", f"every weight is 0 in integers: {problem}", advice)
 
 
 def _peaks(recording: Recording, population: Population, state_bits: int) -> Peaks:
@@ -97,24 +107,13 @@ def _peaks(recording: Recording, population: Population, state_bits: int) -> Pea
     u, v = recording.u[name], recording.v[name]
     wraps, clips = recording.wraps[name], recording.clips[name]
     if state_bits < STATE_BITS:
-        limit = 1 << (state_bits - 1)
-        wraps = int(np.count_nonzero(np.abs(u) >= limit))
-        clips = int(np.count_nonzero(np.abs(_before_reset(u, v, population)) >= limit))
+        wraps, clips = outside(recording, population, state_bits)
     rate = float(recording.spikes[name].mean())
     return Peaks(_largest(u), _largest(v), wraps, clips, rate, state_bits)
 
 
 def _largest(values: npt.NDArray[Any]) -> int:
     return max(int(values.max()), -int(values.min()))
-
-
-def _before_reset(u: npt.NDArray[Any], v: npt.NDArray[Any], population: Population) -> npt.NDArray[np.int64]:
-    """Return the membrane of every step before a spike took something off it."""
-    neuron = population.neuron
-    assert isinstance(neuron, Lif)
-    earlier = np.concatenate([np.zeros_like(v[:, :1]), v[:, :-1]], axis=1).astype(np.int64)
-    bias = shift(neuron.bias.astype(np.int64), neuron.bias_exponent)
-    return np.asarray(decay(earlier, neuron.voltage_decay) + u + bias)
 
 
 def _joined(peaks: list[Peaks], weights: list[int]) -> Peaks:

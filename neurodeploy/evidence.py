@@ -75,9 +75,19 @@ def observe(
     chosen = np.linspace(0, samples - 1, kept).astype(np.int64)
     inputs = {name: _taken(values, chosen, ports(graph)[name]) for name, values in checked.items()}
     recording = simulate(restore_flatten(graph), inputs, "float")
+    if labels is not None:
+        _check_labels(np.asarray(labels), recording)
     sent = {**inputs, **recording.spikes}
     moments = {name: found for p in populations for name, found in moments_of(p, sent).items()}
     return Evidence(inputs, recording, None if labels is None else np.asarray(labels)[chosen], moments)
+
+
+def _check_labels(labels: npt.NDArray[Any], recording: Recording) -> None:
+    """Raise :class:`InputError` for a label that the first output has no cell for."""
+    classes = math.prod(recording.output.shape[2:])
+    if labels.min() < 0 or labels.max() >= classes:
+        found = f"go from {labels.min()} to {labels.max()}, output {recording.outputs[0]!r} has {classes} cells"
+        raise InputError("labels", found, "give a class from 0 a sample, or no labels")
 
 
 def _taken(values: Spikes | EventInput, chosen: npt.NDArray[np.int64], shape: tuple[int, ...]) -> Spikes:

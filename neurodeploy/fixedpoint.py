@@ -35,19 +35,19 @@ def decay(state: npt.NDArray[np.int64], amount: npt.ArrayLike) -> npt.NDArray[np
     return rounded
 
 
-def wrap(current: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the current wrapped ONCE by 2^24 into (-2^23, 2^23]: +2^23 is legal, -2^23 is not.
+def wrap(current: npt.NDArray[np.int64], limit: int = STATE_LIMIT) -> npt.NDArray[np.int64]:
+    """Return the current wrapped ONCE by 2 ``limit`` into (-limit, limit]: +2^23 is legal, -2^23 is not.
 
     A current more than one range away stays outside, as it does in Lava.
     """
-    over = np.where(current > STATE_LIMIT, current - 2 * STATE_LIMIT, current)
-    wrapped: npt.NDArray[np.int64] = np.where(current <= -STATE_LIMIT, current + 2 * STATE_LIMIT, over)
+    over = np.where(current > limit, current - 2 * limit, current)
+    wrapped: npt.NDArray[np.int64] = np.where(current <= -limit, current + 2 * limit, over)
     return wrapped
 
 
-def saturate(potential: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the membrane potential held within [-(2^23 - 1), 2^23 - 1]."""
-    return np.clip(potential, -STATE_LIMIT + 1, STATE_LIMIT - 1)
+def saturate(potential: npt.NDArray[np.int64], limit: int = STATE_LIMIT) -> npt.NDArray[np.int64]:
+    """Return the membrane potential held within [-(limit - 1), limit - 1]."""
+    return np.clip(potential, 1 - limit, limit - 1)
 
 
 def shift(value: npt.NDArray[np.int64], exponent: int) -> npt.NDArray[np.int64]:

@@ -269,7 +269,9 @@ def _guard(where: str) -> Iterator[None]:
     except InputError:
         raise
     except _H5PY_ERRORS as error:
-        raise InputError(where, f"cannot be read, the file is damaged ({_first_line(error)})", _DAMAGED) from error
+        raise InputError(
+            where, f"cannot be read from a truncated or damaged HDF5 file ({_first_line(error)})", _DAMAGED
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:

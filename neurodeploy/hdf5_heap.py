@@ -38,7 +38,7 @@ def check_heaps(path: Path) -> None:
             if not _sound(data, found.start()):
                 raise InputError(
                     str(path),
-                    f"is a damaged HDF5 file (the global heap at byte {found.start():,} has no end)",
+                    f"is a truncated or damaged HDF5 file (the global heap at byte {found.start():,} has no end)",
                     "write the file again from the tool it came from",
                 )
 
@@ -75,7 +75,9 @@ def check_references(path: Path, where: str, offset: int, count: int, limit: int
                 raise InputError(where, f"holds a text of {length:,} bytes; the limit is {limit:,}", "shorten it")
         for address in {address for length, address, _ in references if length}:
             if not any(_is_heap(stream, base + address) for base in (0, _base(stream))):
-                found = f"is damaged (its text lies in no global heap at byte {address:,})"
+                found = (
+                    f"is part of a truncated or damaged HDF5 file (its text lies in no global heap at byte {address:,})"
+                )
                 raise InputError(where, found, "write the file again from the tool it came from")
 
 

@@ -30,10 +30,13 @@ from neurodeploy.network import (
 )
 from neurodeploy.neurons import Lif, Neuron, Resonator, SigmaDelta
 from neurodeploy.nirfile import read_metadata, write_graph
+from neurodeploy.state_width import narrow_populations
 from neurodeploy.verify_network import verify_network
 
 #: What is written, and all that is read: format 1 knew plain neurons, dense and convolutional synapses only.
-FORMAT, READABLE = 2, (1, 2)
+FORMAT, READABLE = 2, (1, 2, 3)
+#: What is written where registers are narrower than 24 bits, which readers of format 2 would not know.
+_NARROW = 3
 _MODELS: dict[str, type[Neuron]] = {model.__name__: model for model in (Lif, SigmaDelta, Resonator)}
 _DOCUMENT = "neurodeploy_network"
 _ARRAY = "neurodeploy_array_{}"
@@ -88,7 +91,7 @@ def _encode(network: Network, arrays: Arrays) -> dict[str, Any]:
         return [len(arrays) - 1]
 
     return {
-        "format": FORMAT,
+        "format": _NARROW if narrow_populations(network) else FORMAT,
         "target": network.target,
         "dt": network.dt,
         "outputs": list(network.outputs),

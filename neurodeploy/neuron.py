@@ -18,14 +18,15 @@ and for the kinds beyond the plain neuron::
 
 Every faster kernel, and Lava itself, is tested equal to this file in ``u``, ``v`` and ``s``. Source: the process models
 ``PyLifModelBitAcc`` and ``PyTernLifModelFixed`` of lava-nc 0.10.0; there ``du = current_decay - 1`` and
-``dv = voltage_decay``. Refractory steps count as in its floating-point ``LIFRefractory``.
+``dv = voltage_decay``. Refractory steps count as in its floating-point ``LIFRefractory``; registers of
+fewer than 24 bits wrap and saturate by the same rules, where their own range ends.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.fixedpoint import STATE_LIMIT, STATE_SHIFT, decay, saturate, shift, wrap
+from neurodeploy.fixedpoint import STATE_SHIFT, decay, saturate, shift, wrap
 from neurodeploy.neurons import Lif
 from neurodeploy.state import Flags, State, Step, Sums
 
@@ -41,16 +42,17 @@ def step(neuron: Lif, state: State, a: Sums) -> Step:
     """
     bias = shift(neuron.bias.astype(np.int64), neuron.bias_exponent)
     raw_u = decay(state["u"], neuron.current_decay) + (a[0] << STATE_SHIFT)
-    u = wrap(raw_u)
+    limit = neuron.state_limit
+    u = wrap(raw_u, limit)
     awake = state["frozen"] == 0
     raw_v = np.where(awake, decay(state["v"], neuron.voltage_decay) + u + bias, state["v"])
-    v = saturate(raw_v)
+    v = saturate(raw_v, limit)
     s = _fires(neuron, v, awake)
     after = np.where(s == 0, v, _reset(neuron, v, s))
     if neuron.lowest is not None:
         after = np.where(awake, np.maximum(after, neuron.lowest.astype(np.int64) << STATE_SHIFT), after)
     frozen = np.where(s == 0, np.maximum(state["frozen"] - 1, 0), neuron.refractory)
-    wrapped = (raw_u > STATE_LIMIT) | (raw_u <= -STATE_LIMIT)
+    wrapped = (raw_u > limit) | (raw_u <= -limit)
     return Step({"u": u, "v": after, "frozen": frozen}, s, wrapped, v != raw_v)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.errors import InputError
-from neurodeploy.fixedpoint import REGISTER_MAX, STATE_SHIFT, IntArray
+from neurodeploy.fixedpoint import REGISTER_MAX, STATE_BITS, STATE_SHIFT, IntArray
 
 Reset = Literal["zero", "subtract", "burst"]
 Stage = Literal["delta", "sigma", "sigma-delta"]
@@ -115,6 +115,7 @@ class Lif(_Model):
     lowest : mantissa; the membrane of a bursting neuron is kept from falling below ``64 * lowest``. None: it is not.
     refractory : steps after a spike in which the membrane keeps its reset value and cannot fire, while u goes on.
     spiking : False for an integrator that never fires; its v is the answer.
+    state_bits : width of u and v, sign included: u wraps, and v saturates, at 2^(state_bits - 1).
     """
 
     threshold: IntArray
@@ -127,9 +128,15 @@ class Lif(_Model):
     refractory: int = 0
     spiking: bool = True
     lowest: IntArray | None = None
+    state_bits: int = STATE_BITS
 
     parameters = ("threshold", "current_decay", "voltage_decay", "bias", "lower_threshold", "lowest")
     states = ("u", "v", "frozen")
+
+    @property
+    def state_limit(self) -> int:
+        """The largest u; v ends one below it."""
+        return 1 << (self.state_bits - 1)
 
     @property
     def recorded(self) -> tuple[str, str]:

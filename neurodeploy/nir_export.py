@@ -17,7 +17,7 @@ from neurodeploy.files import refuse_existing, replacing
 from neurodeploy.graph import BatchNorm, Convolution, Graph, Input, Linear, Neuron, Scale, Shape
 from neurodeploy.nirfile import read_graph, write_graph
 from neurodeploy.npz import read_events
-from neurodeploy.passes.fold_batchnorm import fold_batchnorm
+from neurodeploy.passes.to_nir import to_nir
 from neurodeploy.proof import Proof, prove
 from neurodeploy.verify import verify
 
@@ -75,7 +75,8 @@ def export_model(
     Parameters
     ----------
     samples : event file to prove it on; drawn in the model's own coding if None.
-    fold : fold BatchNorm into its neighbours, which NIR does not have.
+    fold : rewrite what NIR has no word for: fold BatchNorm into its neighbours, and turn maximum pools into sums and
+        OR neurons (:mod:`neurodeploy.passes.to_nir`).
 
     Raises
     ------
@@ -88,7 +89,7 @@ def export_model(
         raise UsageError(str(path), f"has the suffix {path.suffix or 'none'!r}", "give a name that ends in .nir")
     refuse_existing(path, force=force)
     norms = model.graph.of_type(BatchNorm)
-    graph = fold_batchnorm(model.graph) if fold else model.graph
+    graph = to_nir(model.graph) if fold else model.graph
     verify(graph)
     notes = [f"batch normalisation folded: {', '.join(norms)}"] if fold and norms else []
     inputs = model.draw(DRAWN_SAMPLES, seed) if samples is None else _from_file(samples, graph, notes)

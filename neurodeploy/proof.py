@@ -45,21 +45,25 @@ def prove(graph: Graph, inputs: Mapping[str, npt.NDArray[Any]], answers: Answers
     ----------
     graph : read back from the file that is to be proved.
     inputs : Input name -> [samples, steps, *shape].
-    answers : what the model's own code answered to these inputs, for every Neuron of the graph.
+    answers : what the model's own code answered to these inputs, for every Neuron of the graph but those that stand
+        for what is no neuron in the model, such as the OR of a maximum pool.
 
     Raises
     ------
     NotEqual : a neuron differs where rounding cannot be the cause; names layer, sample, step, neuron, both values.
     """
-    expected = {name: answers[name] for name in graph.of_type(Neuron)}
+    expected = {name: answers[name] for name in graph.of_type(Neuron) if name in answers}
     free = run(graph, inputs, ("s", "v"))
     if not any(_differs(graph, name, free, values).any() for name, values in expected.items()):
         return Proof(sum(values.size for values in expected.values()), equal=True, ties=0)
     ties = cells = 0
+    given = {**inputs, **expected}
     for name in graph.order():
         if name in expected:
-            layer_cells, layer_ties = _prove_layer(graph, name, {**inputs, **expected})
+            layer_cells, layer_ties = _prove_layer(graph, name, given)
             cells, ties = cells + layer_cells, ties + layer_ties
+        elif isinstance(graph.nodes[name], Neuron):
+            given[name] = run_node(graph, name, given, ("s",))[f"s/{name}"]
     return Proof(cells, equal=False, ties=ties)
 
 

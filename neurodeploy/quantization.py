@@ -31,11 +31,14 @@ from neurodeploy.graph import Graph, Neuron
 from neurodeploy.membrane import FloatPopulation, fold
 from neurodeploy.mixed_precision import mixed
 from neurodeploy.passes.lower import lower
+from neurodeploy.passes.split_signs import split_signs
 from neurodeploy.passes.two_axes import two_axes
 from neurodeploy.realization import Realization, realize, with_headroom
-from neurodeploy.registers import reaches
+from neurodeploy.registers import Reach, reaches
 from neurodeploy.simulation import simulate
+from neurodeploy.state_width import with_state_bits
 from neurodeploy.targets.chip import Chip
+from neurodeploy.widths import needs_split_signs
 from neurodeploy.wiring import synapses
 
 Calibration = Spikes | Mapping[str, Spikes]
@@ -119,6 +122,8 @@ def _quantization(
     graph: Graph, chip: Chip, calibration: Calibration | None, choices: Choices, labels: npt.NDArray[Any] | None
 ) -> Quantization:
     lowered = two_axes(lower(graph))
+    if needs_split_signs(chip, choices.bits(chip)):
+        lowered = split_signs(lowered)
     paths = synapses(lowered)
     require_expressible(lowered, chip)
     populations = [fold(lowered, name, paths) for name in lowered.order() if name in set(lowered.of_type(Neuron))]
@@ -128,17 +133,20 @@ def _quantization(
     if calibration is None:
         if choices.measured:
             raise UsageError("choices", "ask for what calibration samples decide", "give --calibrate data.npz")
-        return Quantization(assemble(lowered, chip, first), _values(first), {}, tuple(first))
+        _require_weights(first, choices)
+        network = with_state_bits(assemble(lowered, chip, first), chip.formats.state_bits)
+        return Quantization(network, _values(first), {}, tuple(first))
     evidence = observe(lowered, populations, calibration, labels)
     bench = Bench(lowered, assemble(lowered, chip, first), chip, evidence)
     chosen, candidates = _chosen(first, bench, choices, lambda made: _loss(assemble(lowered, chip, made), evidence))
     made, network, peaks = _within_range(lowered, bench, chosen, calibration, choices)
     rates = _float_rates(populations, evidence)
+    _require_weights(made, choices)
     if not choices.allow_dead:
-        for r in made:
-            require_weights(r.population.name, r.population.weights, r.weights)
         require_alive(peaks, rates)
-    network = replace(network, provenance=_with_peaks(network.provenance, peaks, rates))
+    network = with_state_bits(network, chip.formats.state_bits)
+    proofs = _proofs(network, evidence) if choices.ranges == "every-input" else []
+    network = replace(network, provenance=_with_peaks(network.provenance, peaks, rates, proofs))
     return Quantization(network, _values(made), peaks, tuple(made), candidates, bench)
 
 
@@ -182,17 +190,40 @@ def _unproved(network: net.Network, bench: Bench, made: Sequence[Realization]) -
     ------
     InputError : one for which no scale is left to try.
     """
-    inputs = bench.evidence.inputs
-    payloads = {name: (min(int(v.min()), 0), max(int(v.max()), 1)) for name, v in inputs.items()}
-    found = reaches(network, bench.evidence.recording.steps, payloads)
     bits = bench.chip.formats.state_bits
-    over = {name for name, reach in found.items() if not reach.within(bits)}
+    over = {name for name, reach in _bounds(network, bench.evidence).items() if not reach.within(bits)}
     for realized in made:
         name = realized.population.name
         if name in over and realized.plan.headroom == MAX_HEADROOM:
             advice = "shorten the samples, or prove it for the calibration samples only (--ranges calibration)"
             raise InputError(f"population {name!r}", f"no scale keeps {bits} bits safe from every input", advice)
     return over
+
+
+def _bounds(network: net.Network, evidence: Evidence) -> dict[str, Reach]:
+    """Return how far any input of the samples' length and payloads can drive the registers of each population."""
+    return reaches(network, evidence.recording.steps, _payloads(evidence))
+
+
+def _payloads(evidence: Evidence) -> dict[str, tuple[float, float]]:
+    return {name: (min(int(v.min()), 0), max(int(v.max()), 1)) for name, v in evidence.inputs.items()}
+
+
+def _proofs(network: net.Network, evidence: Evidence) -> list[str]:
+    """Return a sentence a population that says how far its registers can go at most."""
+    extent = min(low for low, _ in _payloads(evidence).values()), max(high for _, high in _payloads(evidence).values())
+    given = f"no input of {evidence.recording.steps} steps with values {extent[0]:g} to {extent[1]:g}"
+    bits = {p.name: getattr(p.neuron, "state_bits", 0) for p in network.populations}
+    return [
+        f"{name}: {given} carries |u| beyond {reach.u:,.0f} or |v| beyond {reach.v:,.0f}; {bits[name]} bits hold "
+        f"{(1 << (bits[name] - 1)) - 1:,}"
+        for name, reach in _bounds(network, evidence).items()
+    ]
+
+
+def _require_weights(made: Sequence[Realization], choices: Choices) -> None:
+    for r in () if choices.allow_dead else made:
+        require_weights(r.population.name, r.population.weights, r.weights, r.plan.headroom)
 
 
 def _loss(network: net.Network, evidence: Evidence) -> float:
@@ -212,9 +243,9 @@ def _values(made: Sequence[Realization]) -> tuple[Values, ...]:
 
 
 def _with_peaks(
-    provenance: Mapping[str, Any], peaks: Mapping[str, Peaks], rates: Mapping[str, float]
+    provenance: Mapping[str, Any], peaks: Mapping[str, Peaks], rates: Mapping[str, float], proofs: Sequence[str]
 ) -> dict[str, Any]:
     rows = [{**row, "calibration": peaks[row["name"]].as_dict()} for row in provenance["quantization"]]
     told = "silent in the float network on the calibration samples, which tell nothing of it"
     silent = [f"{name}: {told}" for name, rate in rates.items() if rate == 0]
-    return {**provenance, "quantization": rows, "notes": [*provenance["notes"], *silent]}
+    return {**provenance, "quantization": rows, "notes": [*provenance["notes"], *silent, *proofs]}

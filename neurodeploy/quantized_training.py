@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NETWORK, EPOCHS = "quantized.nir", "finetuning.jsonl"
 #: Training samples that the integer ranges are chosen on before training.
-_CALIBRATION = 256
+CALIBRATION = 256
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def train_quantized(
             raise UsageError(str(path), "already exists", "replace it with --force, or choose another folder with -o")
     began = time.monotonic()
     # Training keeps one scale a population: its weights, thresholds and biases are float values times that scale.
-    seen = train.take(np.arange(min(_CALIBRATION, len(train)))).spikes
+    seen = train.take(np.arange(min(CALIBRATION, len(train)))).spikes
     start = quantization(graph, chip, seen, Choices(scales="population", weight_bits=weight_bits))
     result = finetune(start, chip, train, test, settings, on_epoch)
     networks = () if test is None else (start.network, result.network)

@@ -27,6 +27,10 @@ def _coarse_weights(row: Row) -> bool:
     return row["weight_sqnr_db"] is not None and row["weight_sqnr_db"] < _SQNR
 
 
+def _coarse_by_channel(row: Row) -> bool:
+    return _coarse_weights(row) and row["plan"]["groups"] > 1
+
+
 def _inherits(row: Row) -> bool:
     return bool(row["own_distance"] < row["distance"] / 2)
 
@@ -45,6 +49,11 @@ _RULES: tuple[tuple[Callable[[Row], bool], str], ...] = (
         _coarse_decay,
         "a decay is rounded to 1/4096 and its time constant with it: train with a shorter time constant or a longer "
         "step",
+    ),
+    (
+        _coarse_by_channel,
+        "its {weight_bits}-bit weights carry a signal of {weight_sqnr_db:.0f} dB, scaled by channel already: more bits "
+        "(--weight-bits auto finds where), or training with quantization",
     ),
     (
         _coarse_weights,

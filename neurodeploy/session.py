@@ -12,6 +12,7 @@ from neurodeploy.events import EventInput
 from neurodeploy.network import Network
 from neurodeploy.recording import Recording
 from neurodeploy.simulation import Spikes, check_quantities, check_spikes, ports
+from neurodeploy.state_width import narrow_populations
 from neurodeploy.verify_network import verify_network
 
 
@@ -90,7 +91,9 @@ class Session:
 
     def _open(self, start: Carried | None) -> None:
         start = at_start(self.network, self._samples) if start is None else start
-        self._carrier: Carrier | None = CARRIERS[self._backend](self.network, start)
+        # What is narrower than the kernels' registers cannot be proved for steps that are still to come.
+        backend = "golden" if narrow_populations(self.network) else self._backend
+        self._carrier: Carrier | None = CARRIERS[backend](self.network, start)
         self._steps = start.steps
 
     @property

@@ -111,6 +111,12 @@ def output_shape(name: str, node: Node, shape: Shape, source: str = "its input")
         ) from None
 
 
+def pads_same(node: Convolution) -> bool:
+    """Return whether a convolution pads as torch's 'same' does: the odd cell behind, and no stride."""
+    totals = [d * (k - 1) for d, k in zip(node.dilation, node.weight.shape[2:], strict=True)]
+    return set(node.stride) == {1} and node.padding == tuple((each // 2, each - each // 2) for each in totals)
+
+
 def window_output(size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int = 1) -> int:
     """Return how many windows fit along one axis: ``(size + padding - dilation (kernel - 1) - 1) // stride + 1``.
 

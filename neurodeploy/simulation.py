@@ -21,6 +21,7 @@ from neurodeploy.network import Network, Shape
 from neurodeploy.netxfile import NetxFile, host_driven
 from neurodeploy.recording import Recording
 from neurodeploy.room import require_dense_room, require_room
+from neurodeploy.state_width import narrow_populations, run_narrow
 from neurodeploy.verify_network import verify_network
 
 Spikes = npt.NDArray[Any]
@@ -93,6 +94,9 @@ _VALUES: dict[type[Simulated], tuple[str, str]] = {
 #: Device -> what loads the runner of the backend "emulator" there.
 DEVICES: dict[str, Callable[[], Runner]] = {"cpu": _emulator, "cuda": _cuda}
 
+#: What computes with registers of 24 bits, whatever a population says.
+WIDE = (_emulator, _cuda, _lava)
+
 
 def simulate(
     network: Simulated,
@@ -141,6 +145,8 @@ def simulate(
         require_dense_room(ports(network), checked)
     if load is not _emulator:
         checked = Densified(checked, ports(network))
+    if isinstance(network, Network) and load in WIDE and narrow_populations(network):
+        return run_narrow(network, checked, tuple(record), load(), _golden() if load in DEVICES.values() else None)
     return load()(network, checked, tuple(record))
 
 

@@ -11,7 +11,7 @@ from numbers import Integral
 import numpy as np
 
 from neurodeploy.errors import InputError
-from neurodeploy.fixedpoint import DECAY_ONE, REGISTER_MAX, STATE_LIMIT, THRESHOLD_MAX
+from neurodeploy.fixedpoint import DECAY_ONE, REGISTER_MAX, STATE_BITS, STATE_LIMIT, STATE_SHIFT, THRESHOLD_MAX
 from neurodeploy.network import Convolution, Network, Population, Sparse, largest_sum, stored_weights
 from neurodeploy.neurons import Lif, Neuron, Resonator, SigmaDelta, input_limit
 
@@ -34,6 +34,7 @@ _RANGES: dict[type[Neuron], dict[str, tuple[int, int]]] = {
         "lowest": (-THRESHOLD_MAX, 0),
         "bias_exponent": (-_EXPONENT_MAX, _EXPONENT_MAX),
         "refractory": (0, _REFRACTORY_MAX),
+        "state_bits": (STATE_SHIFT + 2, STATE_BITS),
     },
     SigmaDelta: {
         "threshold": (0, REGISTER_MAX),
@@ -147,7 +148,7 @@ def _together(network: Network) -> Iterator[Finding]:
             elif not neuron.spiking:
                 yield subject, "has a lower threshold and never fires", "leave the lower threshold out"
         if isinstance(neuron, Lif):
-            yield from ((subject, problem, advice) for problem, advice in _burst(neuron))
+            yield from ((subject, problem, advice) for problem, advice in _registers(neuron))
         if isinstance(neuron, SigmaDelta):
             for name in ("threshold", "bias"):
                 largest = int(np.abs(getattr(neuron, name).astype(np.int64)).max())
@@ -158,8 +159,10 @@ def _together(network: Network) -> Iterator[Finding]:
         yield "network", f"reset interval {network.reset_interval}, the least is 1", "give 0 for no resets"
 
 
-def _burst(neuron: Lif) -> Iterator[tuple[str, str]]:
-    """Check what goes with bursts."""
+def _registers(neuron: Lif) -> Iterator[tuple[str, str]]:
+    """Check what goes with bursts, and with narrow registers."""
+    if (reached := int(neuron.threshold.max()) << STATE_SHIFT) >= neuron.state_limit:
+        yield f"threshold {reached >> STATE_SHIFT} is beyond a membrane of {neuron.state_bits} bits", "scale it down"
     if not neuron.bursts:
         if neuron.lowest is not None:
             yield f"has a lowest membrane and the reset {neuron.reset!r}", "only bursting neurons have one"

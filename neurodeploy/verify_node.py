@@ -50,10 +50,9 @@ def _finite(name: str, node: Any) -> None:
     for field in fields(node):
         values = getattr(node, field.name)
         if isinstance(values, np.ndarray) and not np.isfinite(values).all():
+            known = "v_threshold" if isinstance(node, Neuron) and field.name == "threshold" else field.name
             kind = "NaN" if np.isnan(values).any() else "infinite"
-            raise InputError(
-                name, f"{field.name} is {kind} in {_where(~np.isfinite(values))}", "every value must be finite"
-            )
+            raise InputError(name, f"{known} is {kind} in {_where(~np.isfinite(values))}", "every value must be finite")
 
 
 def _ports(name: str, node: Input | Output, _dt: float) -> None:

@@ -28,6 +28,12 @@ def narrowed(formats: Formats, bits: int) -> Formats:
     )
 
 
+def needs_split_signs(chip: Chip, bits: int) -> bool:
+    """Return whether weights of so many bits have one sign only, and the chip has a format for each sign."""
+    formats = narrowed(chip.formats, bits)
+    return formats.signed_maximum <= 0 and formats.unsigned_maximum > 0
+
+
 def _gap(levels: int, bits: int) -> int:
     """Return the least distance in levels at which so many bits tell the levels kept apart."""
     return -(-levels // (1 << bits))

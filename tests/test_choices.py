@@ -10,7 +10,9 @@ import pytest
 
 from neurodeploy.calibration import Peaks, require_alive
 from neurodeploy.choices import Choices
+from neurodeploy.comparison import compare
 from neurodeploy.errors import DoesNotFit, InputError, NegativeAnswer, Unsupported, UsageError
+from neurodeploy.mapping import map_network
 from neurodeploy.mixed_precision import weight_bytes
 from neurodeploy.network import stored_weights
 from neurodeploy.quantization import quantization
@@ -118,9 +120,45 @@ def test_every_width_of_the_first_loihi_is_on_its_grid(graph):
             assert -256 <= weight.min() < 0 < weight.max() <= 256 - 2 ** (9 - bits)
 
 
-def test_weights_of_both_signs_need_two_bits(graph):
+def test_one_bit_of_both_signs_is_two_groups_of_synapses(graph):
+    chip = load_chip("loihi1")
+    result = quantization(graph, chip, X, Choices(weight_bits=1))
+    network = result.network
+    stored = {p.name: set(np.unique(stored_weights(p.connection)).tolist()) for p in network.projections}
+    both = {"excitatory": {0, 128}, "inhibitory": {0, -128}}
+    assert stored == {f"{name}_{sign}": values for name in ("c1", "fc") for sign, values in both.items()}
+    assert {p.weight_bits for p in network.projections} == {1}
+    assert "c1, fc: weights of both signs, each stored in two groups of synapses" in " ".join(
+        network.provenance["notes"]
+    )
+    runs = [simulate(network, X[:3], backend, record=("s", "u", "v")) for backend in ("golden", "emulator")]
+    assert compare(*runs).equal
+    real = result.bench.evidence.recording
+    assert np.corrcoef(runs[1].spikes["n1"].ravel(), real.spikes["n1"][:3].ravel())[0, 1] > 0.5
+
+
+def test_one_bit_needs_no_second_group_for_weights_of_one_sign():
+    chip = load_chip("loihi1")
+    weight = np.abs(np.random.default_rng(4).normal(0, 0.5, (5, 12)))
+    for sign, values in ((1, {0, 128}), (-1, {0, -128})):
+        bias = None if sign > 0 else np.full(5, 1.5)
+        network = quantization(chain(lif((5,)), sign * weight, bias), chip, None, Choices(weight_bits=1)).network
+        assert [p.name for p in network.projections] == ["fc"]
+        assert set(np.unique(network.projections[0].connection.weight).tolist()) == values
+
+
+def test_one_bit_of_both_signs_is_refused_without_a_format_for_one_sign(graph):
+    chip = replace(CHIP, formats=replace(CHIP.formats, unsigned_maximum=0))
     with pytest.raises(Unsupported, match=r"projection 'c1'.*of 1 bits are -256 or 0; take one bit more"):
-        quantized(graph, weight_bits=1)
+        quantized(graph, chip, weight_bits=1)
+
+
+def test_groups_of_one_sign_cost_memory_each(graph):
+    chip = load_chip("loihi1")
+    both = quantization(graph, chip, None, Choices(weight_bits=1)).network
+    excitatory = replace(both, projections=tuple(p for p in both.projections if p.name.endswith("excitatory")))
+    words = [sum(core.use["synapse_words"][0] for core in map_network(n, chip).cores) for n in (both, excitatory)]
+    assert words[0] == 2 * words[1]
 
 
 def test_sixteen_bit_states_are_kept():
@@ -180,9 +218,21 @@ def test_samples_that_do_not_fit_are_refused(graph, samples, message):
         quantization(graph, CHIP, samples)
 
 
+def test_weights_too_small_for_the_format_are_named():
+    graph = chain(lif((2,)), np.full((2, 3), 1e-9))
+    with pytest.raises(InputError, match=r"population 'n': every weight is 0 .*: they are too small beside its"):
+        quantization(graph, CHIP)
+    quantization(graph, CHIP, None, Choices(allow_dead=True))
+    notes = quantization(chain(lif((2,), threshold=1e-9), np.ones((2, 3))), CHIP).network.provenance["notes"]
+    assert "n: its threshold is 0 units: it fires at any membrane above 0" in notes
+
+
 def test_labels_that_do_not_fit_are_refused(graph):
     with pytest.raises(InputError, match="labels: 3 labels for 12 samples"):
         quantization(graph, CHIP, X, labels=np.zeros(3, int))
+    for label in (5, -1):
+        with pytest.raises(InputError, match=r"labels: go from .*, output 'n2' has 5 cells; give a class from 0"):
+            quantization(graph, CHIP, X, labels=np.array([label] + [0] * 11))
 
 
 def test_a_population_that_dies_in_integers_is_named_unless_allowed():

@@ -175,7 +175,7 @@ def _walk(file):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(format=99), "is of network format 99; this version reads 1 to 2"),
+        (lambda d: d.update(format=99), "is of network format 99; this version reads 1 to 3"),
         (lambda d: d.pop("ports"), "holds a damaged integer network"),
         (lambda d: d["populations"][0].update(threshold=1 << 20), "population 'n1': threshold is 1048576"),
         (lambda d: d["projections"][0].update(source="ghost"), "ends at 'ghost'"),

@@ -20,7 +20,7 @@ from neurodeploy.export.netx.schema import (
     STATE_EXPONENT,
     Numbers,
 )
-from neurodeploy.fixedpoint import shift
+from neurodeploy.fixedpoint import STATE_BITS, shift
 from neurodeploy.network import Population, Shape
 from neurodeploy.neurons import Lif, Resonator, SigmaDelta
 
@@ -78,6 +78,7 @@ def _lif(population: Population, cells: Shape) -> dict[str, Any]:
         "a lower threshold": neuron.lower_threshold is not None,
         "a reset by subtraction": neuron.reset != "zero",
         "refractory steps": neuron.refractory != 0,
+        f"registers of {neuron.state_bits} bits": neuron.state_bits != STATE_BITS,
     }
     for what in (what for what, has in named.items() if has):
         raise Unsupported(f"population {population.name!r}", f"has {what}, netx neurons have none", "keep it as .nir")

@@ -28,6 +28,7 @@ OPERATORS: dict[str, Callable[..., Value]] = {
     "MaxPool": pooling.max_pool,
     "Mul": synapses.multiply,
     "QuantizeLinear": rectifiers.quantize,
+    "ReduceMean": pooling.reduce_mean,
     "Relu": rectifiers.relu,
     "Reshape": shaping.reshape,
     "Shape": shaping.shape,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.onnx.attributes import attributes, label, refuse_partial_windows, windows
-from neurodeploy.export.onnx.operands import signal_of
+from neurodeploy.export.onnx.operands import attribute_or_input, constant_of, signal_of
 from neurodeploy.export.onnx.translation import Signal, Translation, Value
-from neurodeploy.graph import Pool
+from neurodeploy.graph import Flatten, Pool
 
 
 def _pool(walk: Translation, node: Any, kind: str, *inputs: Value | None) -> Signal:
@@ -37,6 +39,21 @@ def global_average_pool(walk: Translation, node: Any, *inputs: Value | None) -> 
         raise Unsupported(label(node), f"averages {list(x.shape)}", "1 or 2 axes beside the channels are read")
     axes = len(x.shape) - 1
     return walk.layer(node, Pool("average", x.shape[1:], (1,) * axes, (0,) * axes), x, nonnegative=x.nonnegative)
+
+
+def reduce_mean(walk: Translation, node: Any, *inputs: Value | None) -> Value:
+    """Read a mean over all places, which leaves channels, with axes of size 1 behind them or without."""
+    x = signal_of(node, inputs[0])
+    axes = attribute_or_input(node, inputs, "axes", 1)
+    row = [] if axes is None else [int(axis) for axis in np.asarray(constant_of(node, axes, "axes")).reshape(-1)]
+    if sorted(axis % (len(x.shape) + 1) for axis in row) != list(range(2, len(x.shape) + 1)) or not row:
+        found = f"averages the axes {row} of samples {list(x.shape)}"
+        raise Unsupported(label(node), found, "average all axes behind the channels")
+    pooled = global_average_pool(walk, node, x)
+    assert isinstance(pooled, Signal)
+    if attributes(node).get("keepdims", 1):
+        return pooled
+    return walk.layer(node, Flatten(0, -1), pooled, nonnegative=pooled.nonnegative)
 
 
 def max_pool(walk: Translation, node: Any, *inputs: Value | None) -> Value:

@@ -139,7 +139,7 @@ def _connected(calls: list[tuple[str, nn.Module, Any, Any]], sample: Tensor, ans
             answer = given
             continue
         if kind not in _PASSES and kind not in POPULATIONS:
-            raise Unsupported(name, f"is a {kind}, which a Network does not have", f"known: {', '.join(_known())}")
+            raise _without_reader(name, kind or type(block).__name__)
         shape = _shape(answered)
         if kind in POPULATIONS:
             flat = kind in _FULL and all(extent == 1 for extent in shape[1:])
@@ -156,6 +156,29 @@ def _connected(calls: list[tuple[str, nn.Module, Any, Any]], sample: Tensor, ans
     return Chain(tuple(steps.values()), last.source, tuple(notes))
 
 
+#: Block that is not read -> why, and what can take its place.
+_CHOICES = {
+    "ConvT": ("spreads every spike over a map (a transposed convolution)", "use cuba.Conv, or cuba.Dense"),
+    "Unpool": ("spreads every spike over a window", "use cuba.Conv with padding, or cuba.Dense"),
+    "KWTA": ("lets only k of its neurons fire, which none of them can know", "use cuba.Recurrent"),
+    "TimeDecimation": ("passes on one step of several", "train with as many steps as the chip is to run"),
+    "Average": (
+        "averages the spikes of neurons that other blocks hear",
+        "average after the last block, or use cuba.Dense",
+    ),
+}
+
+
+def _without_reader(name: str, kind: str) -> Unsupported:
+    family, _, block = kind.rpartition(".")
+    known = f"known: {', '.join(_known())}"
+    if family:
+        neuron = "has neurons other than CUBA's"
+        return Unsupported(name, f"is a {kind}, which {neuron}", f"build it of cuba.{block}; {known}")
+    why, instead = _CHOICES.get(block, ("is no block of a Network", known))
+    return Unsupported(name, f"is a {kind}, which {why}", instead if instead == known else f"{instead}; {known}")
+
+
 def _delayed(arrival: Arrival, block: nn.Module, shape: Shape) -> Arrival:
     """Return how the answer of a block arrives at the next one."""
     lag = arrival.lag + int(getattr(block, "delay_shift", False) is True)
@@ -170,7 +193,9 @@ def _delayed(arrival: Arrival, block: nn.Module, shape: Shape) -> Arrival:
 def _input(name: str, block: Any) -> None:
     if block.neuron is not None:
         raise Unsupported(
-            name, "drives its neurons with values instead of spikes", "export it with lava-dl and read its .net"
+            name,
+            "drives its neurons with values instead of spikes",
+            "give spikes to cuba.Dense, as a delta or Poisson code; or export it with lava-dl and read its .net",
         )
 
 

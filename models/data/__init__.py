@@ -1,4 +1,6 @@
-"""Event datasets: a simulated event camera, readers of the recordings that others published, and their cache.
+"""Datasets: a simulated event camera, readers of what others published, their cache, and their random changes.
 
-NumPy only. Whatever the source, a dataset ends as :class:`neurodeploy.models.data.clips.Clips`, mapped from a file.
+NumPy only; PyAV, Pillow and pycocotools where pictures are read. Events end as
+:class:`neurodeploy.models.data.clips.Clips`, mapped from a file; images and videos stay in their files as
+:class:`neurodeploy.models.data.ondisk.OnDisk`.
 """

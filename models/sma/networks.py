@@ -14,6 +14,7 @@ from neurodeploy.models.sma.zoneout import ZoneOut
 from neurodeploy.models.spiking.dynamics import membrane_shortcut_lif, spikingjelly_lif
 from neurodeploy.models.spiking.layer import SpikingNeuron
 from neurodeploy.models.spiking.merged import channels_last, merged
+from neurodeploy.models.stdl.units import Piece, Resize, Shape, Unit, Units, reduction
 
 Settings = SmaVggSettings | SmaResNetSettings
 
@@ -81,6 +82,27 @@ class SmaVgg(nn.Module):
             y = stage(y)
         return y
 
+    def local_units(self) -> Units:
+        """Return the blocks as units; raise :class:`ValueError` where attention looks at all steps at once."""
+        _without_attention(self)
+
+        def again(source: Shape, target: Shape) -> nn.Module:
+            before = () if tuple(side // 2 for side in source[1:]) == target[1:] else (Resize(_doubled(target)),)
+            return nn.Sequential(*before, _VggBlock(source[0], target[0], None))
+
+        return Units(
+            tuple(Unit(f"blocks.{name}", block, again) for name, block in self.blocks.named_children()), self.head
+        )
+
+
+def _doubled(shape: Shape) -> Shape:
+    return tuple(2 * side for side in shape[1:])
+
+
+def _without_attention(model: nn.Module) -> None:
+    if any(isinstance(module, MultiscaleAttention) for module in model.modules()):
+        raise ValueError("its attention looks at all steps of a sequence at once; set model.attention to 'none'")
+
 
 class _VggBlock(nn.Module):
     def __init__(self, inputs: int, channels: int, attention: nn.Module | None) -> None:
@@ -129,7 +151,7 @@ class SmaResNet(nn.Module):
         super().__init__()
         if settings.depth not in RESNET_BLOCKS:
             raise ValueError(f"depth {settings.depth} is none of {', '.join(map(str, RESNET_BLOCKS))}")
-        deep = settings.depth == max(RESNET_BLOCKS)
+        deep = self._averaged = settings.depth == max(RESNET_BLOCKS)
         self.stem = _stem(context.input_shape[0], settings.channels, deep=deep)
         channels = settings.channels
         self.body = nn.ModuleDict()
@@ -167,6 +189,25 @@ class SmaResNet(nn.Module):
             pooled = pooled * self.dropout(torch.ones_like(pooled[0]))
         answers: Tensor = self.head(pooled)
         return answers
+
+    def local_units(self) -> Units:
+        """Return the stem and the blocks as units, with potentials as outputs; raise as :class:`SmaVgg`'s does.
+
+        Dropout before the last layer is drawn anew at every step, as nothing else can be drawn step by step.
+        """
+        _without_attention(self)
+
+        def again(source: Shape, target: Shape) -> nn.Module:
+            stride, before = reduction(source, target)
+            return nn.Sequential(*before, _MsBlock(source[0], target[0], stride, None, averaged=self._averaged))
+
+        units = [Unit("stem", Piece(lambda x: merged(self.stem, x), self.stem))]
+        for name, stage in self.body.items():
+            for number, block in stage.named_children():
+                units.append(Unit(f"body.{name}.{number}", block, again))
+        parts = (self.neurons, self.dropout, self.head)
+        head = Piece(lambda x: self.head(self.dropout(self.neurons(x).mean((-2, -1)))), *parts)
+        return Units(tuple(units), head, _lif_ms)
 
 
 class _MsBlock(nn.Module):

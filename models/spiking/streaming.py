@@ -17,26 +17,27 @@ class Carrying(nn.Module):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._carries = False
+        self._carries = self._detaches = False
         self.carried: Tensor | None = None
 
     def carry(self, state: Tensor) -> None:
         """Keep what the next call begins with; outside :func:`streaming` nothing is kept."""
         if self._carries:
-            self.carried = state
+            self.carried = state.detach() if self._detaches else state
 
 
 @contextmanager
-def streaming(model: nn.Module) -> Iterator[nn.Module]:
+def streaming(model: nn.Module, *, detached: bool = False) -> Iterator[nn.Module]:
     """Let calls of ``model`` in the block continue one sequence; it begins, and ends, without a state.
 
-    Fed step by step as [1, B, ...], spikes equal those of one call with [T, B, ...].
+    Fed step by step as [1, B, ...], spikes equal those of one call with [T, B, ...]. No gradient passes a state that is
+    ``detached``.
     """
     modules = [module for module in model.modules() if isinstance(module, Carrying)]
     for module in modules:
-        module._carries, module.carried = True, None
+        module._carries, module._detaches, module.carried = True, detached, None
     try:
         yield model
     finally:
         for module in modules:
-            module._carries, module.carried = False, None
+            module._carries, module._detaches, module.carried = False, False, None

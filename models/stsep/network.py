@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from neurodeploy.models.architectures import ModelContext
 from neurodeploy.models.spiking.layer import set_stateful
 from neurodeploy.models.spiking.merged import channels_last, merged
+from neurodeploy.models.stdl.units import Piece, Shape, Unit, Units, reduction
 from neurodeploy.models.stsep.blocks import EXPANSION, PlainBlock, StsepBlock
 from neurodeploy.models.stsep.branches import neuron
 from neurodeploy.models.stsep.settings import DEPTHS, STEM, StsepSettings
@@ -72,6 +74,35 @@ class StsepNetwork(nn.Module):
         """Return a number for each class at every step, [T, B, classes], for ``x`` [T, B, C, H, W]."""
         answers: Tensor = self.head(self.features(x))
         return answers
+
+    def local_units(self) -> Units:
+        """Return the stem and the blocks as units; the neurons behind the last one belong to the head."""
+        settings = self.settings
+        bottleneck = DEPTHS[settings.depth][1]
+        units, behind = [Unit("stem", self.stem)], []
+        for stage, modules in self.body.items():
+            for name, block in cast(nn.Sequential, modules).named_children():
+                if not isinstance(block, PlainBlock | StsepBlock):
+                    behind.append(block)
+                    continue
+                kind = type(block)
+
+                def again(
+                    source: Shape, target: Shape, kind: type[PlainBlock | StsepBlock] = kind, stage: str = stage
+                ) -> nn.Module:
+                    stride, before = reduction(source, target)
+                    inner = target[0] // (EXPANSION if bottleneck else 1)
+                    fresh = kind(source[0], inner, target[0], stride, settings, bottleneck=bottleneck)
+                    if stage in settings.stateless:
+                        set_stateful(fresh, None, flag=False)
+                    return nn.Sequential(*before, fresh)
+
+                units.append(Unit(f"body.{stage}.{name}", block, again))
+        tail = nn.Sequential(*behind)
+        head = Piece(lambda x: self.head(tail(x).mean((-2, -1))), tail, self.head)
+        potentials = settings.shortcut == "membrane"
+        stateful = settings.block == "plain"
+        return Units(tuple(units), head, (lambda: neuron(settings.charge, stateful=stateful)) if potentials else None)
 
 
 class Stem(nn.Module):

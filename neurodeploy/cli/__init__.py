@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "targets": ("targets", "command", "List the chips, show one with the source of every number."),
     "lava": ("lava", "lava", "Install the Lava witness in an environment of its own."),
     "sanafe": ("sanafe", "command", "Install SANA-FE, a peer, or write files for it."),
+    "erf": ("erf", "command", "Show which pixels and steps a network's layers hear."),
     "conformance": ("conformance", "command", "Hold every door against networks with known spikes."),
     "doctor": ("doctor", "doctor", "Tell what is installed and works here."),
 }

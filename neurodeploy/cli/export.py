@@ -57,7 +57,7 @@ def _by_input(
 @click.option("--steps", type=click.IntRange(1, 100_000), help="Steps of the drawn input of the proof.")
 @click.option("--samples", type=click.Path(path_type=Path), help="Prove it on these events (.npz) instead.")
 @click.option("--dt", type=click.FloatRange(0, 1e6, min_open=True), help="Seconds of one step.")
-@click.option("--fold/--no-fold", default=True, help="Fold batch normalisation into its neighbours.")
+@click.option("--fold/--no-fold", default=True, help="Fold batch normalisation; write maximum pools as ORs.")
 @force_option
 @json_option
 @quiet_option

@@ -236,4 +236,5 @@ def _peaks(result: Quantization) -> Any:
 
 def _span(value: Any) -> str:
     low, high = value if isinstance(value, list) else (value, value)
-    return f"{low:.5g}" if low == high else f"{low:.5g} .. {high:.5g}"
+    ends = [f"{end:,}" if isinstance(end, int) else f"{end:.5g}" for end in (low, high)]
+    return ends[0] if low == high else " .. ".join(ends)

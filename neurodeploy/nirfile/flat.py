@@ -58,7 +58,7 @@ def read_flat(node: Group) -> Flat:
     InputError : not a graph, too deep, too many nodes or edges, an edge without node, or a name that occurs twice.
     """
     if (kind := node.text("type")) != "NIRGraph":
-        raise Unsupported(node.where, f"the root is a {kind}, not a NIRGraph", "wrap the node in a graph")
+        raise Unsupported(node.where, f"the root has the type {kind!r}, not 'NIRGraph'", "wrap the node in a graph")
     found = Flat(metadata=read_metadata(node))
     _walk(node, "", 1, found)
     if found.inner:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from neurodeploy.discrete import delay_steps
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.graph import Delay, Graph, Neuron, Node, frozen_array
 from neurodeploy.hdf5 import Group, opened
@@ -128,6 +131,9 @@ def _nodes(
     nodes, edges = {name: made.node for name, made in built.items()}, tuple(flat.edges)
     for name, node in nodes.items():
         verify_node(name, node, reading.dt)
+    notes += [
+        told for name, node in nodes.items() if isinstance(node, Delay) for told in _rounded(name, node, reading.dt)
+    ]
     if known is not None:
         return {name: sidecar.restore(node, known.fields[name]) for name, node in nodes.items()}, edges
     notes += [note for made in built.values() for note in made.notes]
@@ -135,6 +141,20 @@ def _nodes(
     unsized = [name for name in nodes if built[name].unsized]
     claims = {name: built[name].input_shape for name in nodes if built[name].input_shape}
     return resolve(nodes, edges, unsized, claims, notes), edges
+
+
+#: How far from a whole number of steps a delay may be, relative to the longest: what float32 leaves of one.
+_WHOLE = 1e-5
+
+
+def _rounded(name: str, delay: Delay, dt: float) -> list[str]:
+    """Return a note where a delay is no whole number of steps."""
+    steps = np.asarray(delay.delay, np.float64) / dt
+    off = np.abs(steps - delay_steps(delay, dt))
+    if off.max(initial=0.0) <= _WHOLE * max(1.0, steps.max(initial=0.0)):
+        return []
+    worst = int(off.argmax())
+    return [f"{name}: a delay of {steps.flat[worst]:g} steps is taken as {delay_steps(delay, dt).flat[worst]}"]
 
 
 def _reading(

@@ -23,8 +23,10 @@ def prune(nodes: Nodes, edges: Edges, notes: list[str]) -> tuple[Nodes, Edges]:
     for source, target in edges:
         leading[target].append(source)
     kept = {name for name, node in nodes.items() if isinstance(node, Output)}
-    if not kept:
+    if not kept or not edges:
         return nodes, edges
+    if loose := [name for name in nodes if name in kept and not leading[name]]:
+        raise InputError(loose[0], "this Output is not connected to any Input", "add the missing edge")
     waiting = list(kept)
     while waiting:
         fresh = [name for name in leading[waiting.pop()] if name not in kept]

@@ -35,7 +35,7 @@ from neurodeploy.graph import (
 from neurodeploy.hdf5 import MAX_NAME
 from neurodeploy.nirfile import sidecar
 from neurodeploy.nirfile.tables import PRIMITIVES, VERSION
-from neurodeploy.shapes import infer_shapes
+from neurodeploy.shapes import infer_shapes, pads_same
 from neurodeploy.verify import verify
 
 #: Arrays up to this size are stored plainly: the index of a compressed one alone takes more.
@@ -144,8 +144,7 @@ def _convolution(name: str, node: Convolution, arriving: Shape, changed: dict[st
 def _padding(name: str, node: Convolution, size: Callable[[Shape], Any]) -> Any:
     if all(before == after for before, after in node.padding):
         return size(tuple(before for before, _ in node.padding))
-    total = [d * (k - 1) for d, k in zip(node.dilation, node.weight.shape[2:], strict=True)]
-    if set(node.stride) == {1} and node.padding == tuple((t // 2, t - t // 2) for t in total):
+    if pads_same(node):
         return "same"
     raise Unsupported(
         name, f"its padding {node.padding} differs before and behind", "NIR has one number an axis, or 'same'"
@@ -156,7 +155,7 @@ def _pool(name: str, node: Pool, _arriving: Shape, _changed: dict[str, Shape | N
     kinds = {"sum": "SumPool2d", "average": "AvgPool2d"}
     if node.kind not in kinds:
         raise Unsupported(
-            name, "NIR has no maximum pooling", "train with average pooling, or with a strided convolution"
+            name, "NIR has no maximum pooling", "run the pass max_pool_to_or first, or train with average pooling"
         )
     if len(node.kernel) != 2:
         raise Unsupported(name, "NIR has no pooling over one axis", "run the pass pool_to_convolution first")

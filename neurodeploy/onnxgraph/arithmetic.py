@@ -53,18 +53,18 @@ def decay(emit: Emitter, state: Value, amount: npt.NDArray[np.integer], width: W
     return emit.op("Add", emit.op("Mul", quotient, kept), small)
 
 
-def wrap(emit: Emitter, current: Value, width: Width) -> Value:
-    """Return the current wrapped once by 2^24 into (-2^23, 2^23]."""
-    limit, turn = emit.constant(STATE_LIMIT, width), emit.constant(2 * STATE_LIMIT, width)
-    above = emit.op("Greater", current, limit)
-    below = emit.op("LessOrEqual", current, emit.constant(-STATE_LIMIT, width))
+def wrap(emit: Emitter, current: Value, width: Width, limit: int = STATE_LIMIT) -> Value:
+    """Return the current wrapped once by 2 ``limit`` into (-limit, limit]."""
+    turn = emit.constant(2 * limit, width)
+    above = emit.op("Greater", current, emit.constant(limit, width))
+    below = emit.op("LessOrEqual", current, emit.constant(-limit, width))
     over = emit.op("Where", above, emit.op("Sub", current, turn), current)
     return emit.op("Where", below, emit.op("Add", current, turn), over)
 
 
-def saturate(emit: Emitter, potential: Value, width: Width) -> Value:
-    """Return the membrane potential held within [-(2^23 - 1), 2^23 - 1]."""
-    low, high = (emit.constant(bound, width) for bound in (1 - STATE_LIMIT, STATE_LIMIT - 1))
+def saturate(emit: Emitter, potential: Value, width: Width, limit: int = STATE_LIMIT) -> Value:
+    """Return the membrane potential held within [-(limit - 1), limit - 1]."""
+    low, high = (emit.constant(bound, width) for bound in (1 - limit, limit - 1))
     if width is np.int32:
         return emit.op("Clip", potential, low, high)
     raised = emit.op("Where", emit.op("Less", potential, low), low, potential)

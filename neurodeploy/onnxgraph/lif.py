@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from neurodeploy.fixedpoint import DECAY_ONE, REGISTER_MAX, STATE_LIMIT, STATE_SHIFT
+from neurodeploy.fixedpoint import DECAY_ONE, REGISTER_MAX, STATE_SHIFT
 from neurodeploy.fixedpoint import shift as shifted
 from neurodeploy.network import Network, Population, largest_sum
 from neurodeploy.neurons import Lif
@@ -41,22 +41,22 @@ def width(network: Network, population: Population, ports: str) -> Width:
         for p in network.into(population.name)
     )
     a = arriving << STATE_SHIFT
-    forgets = int(neuron.current_decay.min())
-    if a <= 2 * STATE_LIMIT:
-        u = STATE_LIMIT  # one wrap always brings it back
+    forgets, limit = int(neuron.current_decay.min()), neuron.state_limit
+    if a <= 2 * limit:
+        u = limit  # one wrap always brings it back
     elif forgets:
-        u = max(STATE_LIMIT, (a - 2 * STATE_LIMIT) * DECAY_ONE // forgets + 1)
+        u = max(limit, (a - 2 * limit) * DECAY_ONE // forgets + 1)
     else:
         return np.int64
     bias = int(np.abs(shifted(neuron.bias.astype(np.int64), neuron.bias_exponent)).max())
-    return np.int32 if u + a <= REGISTER_MAX and 2 * STATE_LIMIT + u + bias <= REGISTER_MAX else np.int64
+    return np.int32 if u + a <= REGISTER_MAX and 2 * limit + u + bias <= REGISTER_MAX else np.int64
 
 
 def step(emit: Emitter, neuron: Lif, state: State, sums: list[Value | None], width: Width) -> Step:
     """Emit one step; parameters as in :class:`neurodeploy.onnxgraph.models.Model`."""
     a = None if sums[0] is None else scale(emit, sums[0], 1 << STATE_SHIFT, width)
     raw_u = total(emit, decay(emit, state["u"], neuron.current_decay, width), a)
-    u = zero_like(emit, state["u"], width) if raw_u is None else wrap(emit, raw_u, width)
+    u = zero_like(emit, state["u"], width) if raw_u is None else wrap(emit, raw_u, width, neuron.state_limit)
     bias = shifted(neuron.bias.astype(np.int64), neuron.bias_exponent)
     raw_v = plus(emit, u, decay(emit, state["v"], neuron.voltage_decay, width))
     raw_v = plus(emit, raw_v, emit.constant(bias, width) if bias.any() else None)
@@ -64,7 +64,7 @@ def step(emit: Emitter, neuron: Lif, state: State, sums: list[Value | None], wid
     if neuron.refractory:
         awake = emit.op("Equal", state["frozen"], emit.constant(0, width))
         raw_v = emit.op("Where", awake, raw_v, state["v"])
-    v = saturate(emit, raw_v, width)
+    v = saturate(emit, raw_v, width, neuron.state_limit)
     over = (None if raw_u is None else partial(differ, emit, (u, raw_u)), partial(differ, emit, (v, raw_v)))
     if not neuron.spiking:
         return Step(_frozen(emit, neuron, state, {"u": u, "v": v}, None, width), emit.op("Less", v, v), *over)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.fixedpoint import STATE_LIMIT, STATE_SHIFT
+from neurodeploy.fixedpoint import STATE_SHIFT
 from neurodeploy.network import Network, Population, Port, Shape
 from neurodeploy.neurons import Lif
 from neurodeploy.onnxgraph.emitter import Value
@@ -50,7 +50,7 @@ def burst_type(neuron: Lif) -> np.dtype[np.generic]:
     """Return the narrowest element type for the numbers that a graded leaky integrate-and-fire neuron sends."""
     if not neuron.bursts:
         return np.dtype(np.int8)
-    most = (STATE_LIMIT - 1) // (int(neuron.threshold.min()) << STATE_SHIFT)
+    most = (neuron.state_limit - 1) // (int(neuron.threshold.min()) << STATE_SHIFT)
     return np.dtype(np.uint8 if most <= PAYLOADS["uint8"] else np.int32)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from neurodeploy.passes.absorb_leak import absorb_leak
 from neurodeploy.passes.approximate_reset import approximate_reset
 from neurodeploy.passes.drop_identity import drop_identity
+from neurodeploy.passes.even_padding import even_padding
 from neurodeploy.passes.fold_batchnorm import fold_batchnorm
 from neurodeploy.passes.fold_scale import fold_scale
 from neurodeploy.passes.fuse_linear import fuse_linear
@@ -14,12 +15,15 @@ from neurodeploy.passes.membrane_bias import membrane_bias
 from neurodeploy.passes.normalise_dt import normalise_dt
 from neurodeploy.passes.pool_to_convolution import pool_to_convolution
 from neurodeploy.passes.remove_dead import remove_dead
+from neurodeploy.passes.split_signs import split_signs
+from neurodeploy.passes.to_nir import to_nir
 from neurodeploy.passes.two_axes import two_axes
 
 __all__ = [
     "absorb_leak",
     "approximate_reset",
     "drop_identity",
+    "even_padding",
     "fold_batchnorm",
     "fold_scale",
     "fuse_linear",
@@ -29,5 +33,7 @@ __all__ = [
     "normalise_dt",
     "pool_to_convolution",
     "remove_dead",
+    "split_signs",
+    "to_nir",
     "two_axes",
 ]

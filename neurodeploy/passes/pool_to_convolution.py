@@ -9,17 +9,17 @@ from neurodeploy.passes.surgery import with_nodes
 from neurodeploy.shapes import infer_shapes
 
 
-def pool_to_convolution(graph: Graph) -> Graph:
+def pool_to_convolution(graph: Graph, axes: int | None = None) -> Graph:
     """Return the graph with every sum and average pool as a convolution of one group per channel.
 
-    Maximum pools are not linear and stay.
+    Maximum pools are not linear and stay; with ``axes``, so do pools over another number of axes.
     """
     shapes = infer_shapes(graph)
     changed: dict[str, Node] = {}
     for name in graph.of_type(Pool):
         pool = graph.nodes[name]
         assert isinstance(pool, Pool)
-        if pool.kind != "max":
+        if pool.kind != "max" and axes in (None, len(pool.kernel)):
             changed[name] = _as_convolution(pool, channels=shapes[name][0])
     return with_nodes(graph, changed)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 import neurodeploy
 from neurodeploy.deployment import Findings, Parity
-from neurodeploy.network import stored_weights
+from neurodeploy.network import Network, stored_weights
 from neurodeploy.recording import Recording
 
 SCHEMA = 1
@@ -60,7 +60,7 @@ def build_document(findings: Findings) -> dict[str, Any]:
         "examples": _examples(findings),
         "approximation": list(findings.network.provenance.get("approximation", [])),
         "quantization": list(findings.network.provenance.get("quantization", [])),
-        "registers": _registers(findings.recording),
+        "registers": _registers(findings.network, findings.recording),
         "placement": findings.placement.as_dict(),
         "cores": _cores(findings),
         "estimate": estimate,
@@ -165,9 +165,17 @@ def _examples(findings: Findings) -> list[dict[str, Any]]:
     ]
 
 
-def _registers(recording: Recording) -> list[dict[str, Any]]:
-    """Return how often registers left their range over all data."""
-    return [{"name": name, "wraps": recording.wraps[name], "clips": recording.clips[name]} for name in recording.wraps]
+def _registers(network: Network, recording: Recording) -> list[dict[str, Any]]:
+    """Return how often registers left their range, and its width, over all data."""
+    return [
+        {
+            "name": population.name,
+            "state_bits": getattr(population.neuron, "state_bits", None),
+            "wraps": recording.wraps[population.name],
+            "clips": recording.clips[population.name],
+        }
+        for population in network.populations
+    ]
 
 
 def _cores(findings: Findings) -> list[dict[str, Any]]:

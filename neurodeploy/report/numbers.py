@@ -57,8 +57,9 @@ def percent(share: float | None, decimals: int = 1) -> str:
 
 
 def significant(value: float) -> str:
-    """Return a bare number with four significant digits at most."""
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+    """Return a bare number with four significant digits, or all those before the point."""
+    whole = abs(value) < 1e15 and (float(value).is_integer() or abs(value) >= 1000)
+    return f"{value:,.0f}" if whole else f"{value:.4g}"
 
 
 def span(value: Any) -> str:

@@ -18,12 +18,13 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Section:
-    """A table with a title and a sentence on how it is to be read."""
+    """A table with a title and a sentence on how it is to be read; the columns ``texts`` hold words, not figures."""
 
     title: str
     text: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    texts: tuple[str, ...] = ()
 
 
 def render_quantization(document: Document, source: str, path: Path) -> str:
@@ -67,56 +68,51 @@ def verdict(document: Document) -> str:
 def sections(document: Document) -> list[Section]:
     """Return the tables of the report."""
     populations = document["populations"]
+    parameters = tuple(_parameter(row, entry) for row in populations for entry in row["parameters"])
+    candidates = tuple(_candidate(row, entry) for row in populations for entry in row["candidates"])
     return [
-        Section(
-            "Populations",
-            "Distance (van Rossum, four steps) and agreement (within one step) are with the float spikes; own is the "
-            "distance where the population hears the float network, cost what its integers add to the distance of "
-            "the answers.",
-            (
-                "population",
-                "bits",
-                "plan",
-                "weight SQNR",
-                "own",
-                "distance",
-                "agreement",
-                "count error",
-                "first",
-                "cost",
-            ),
-            tuple(_population(row) for row in populations),
-        ),
-        Section(
-            "Registers",
-            "Peaks over all calibration samples, as a share of the chip's range.",
-            (
-                "population",
-                "peak |u|",
-                "of range",
-                "peak |v|",
-                "of range",
-                "wraps",
-                "clips",
-                "spikes per step",
-                "float",
-            ),
-            tuple(_registers(row) for row in populations),
-        ),
-        Section(
-            "Parameters",
-            "The scale is the integers to a float of 1, the smallest where channels differ; the error is relative to "
-            "the root mean square of the float values.",
-            ("parameter", "float", "integer", "scale", "largest error", "relative error", "time constant"),
-            tuple(_parameter(row, entry) for row in populations for entry in row["parameters"]),
-        ),
-        Section(
-            "Plans tried",
-            "Each population alone on the float network's spikes; the network's answers decide among them.",
-            ("population", "bits", "clipping", "rounding", "scales", "distance"),
-            tuple(_candidate(row["name"], entry) for row in populations for entry in row["candidates"]),
-        ),
+        Section(*_POPULATIONS, tuple(_population(row) for row in populations), ("plan",)),
+        Section(*_REGISTERS, tuple(_registers(row) for row in populations)),
+        Section(*_PARAMETERS, parameters, ("parameter",)),
+        Section(*_PLANS, candidates, ("clipping", "rounding", "taken")),
     ]
+
+
+#: Title, text and headings of each table.
+_POPULATIONS = (
+    "Populations",
+    "Distance (van Rossum, four steps) and agreement (within one step) are with the float spikes; own is the "
+    "distance where the population hears the float network, cost what its integers add to the distance of "
+    "the answers.",
+    ("population", "bits", "plan", "weight SQNR", "own", "distance", "agreement", "count error", "first", "cost"),
+)
+_REGISTERS = (
+    "Registers",
+    "Peaks over all calibration samples, as a share of what the chip's bits hold.",
+    (
+        "population",
+        "bits",
+        "peak |u|",
+        "of range",
+        "peak |v|",
+        "of range",
+        "wraps",
+        "clips",
+        "spikes per step",
+        "float",
+    ),
+)
+_PARAMETERS = (
+    "Parameters",
+    "The scale is the integers to a float of 1, the smallest where channels differ; the error is relative to "
+    "the root mean square of the float values.",
+    ("population", "parameter", "float", "integer", "scale", "largest error", "relative error", "time constant"),
+)
+_PLANS = (
+    "Plans tried",
+    "Each population alone on the float network's spikes; the network's answers decide which is taken.",
+    ("population", "bits", "clipping", "rounding", "scales", "distance", "taken"),
+)
 
 
 def _interval(entry: Document) -> str:
@@ -126,7 +122,8 @@ def _interval(entry: Document) -> str:
 def _plan(plan: Document) -> str:
     halved = f", halved {plan['headroom']} times" if plan["headroom"] else ""
     scales = f", {plan['groups']} scales" if plan["groups"] > 1 else ""
-    return f"{plan['rounding']}, clipped by {plan['clipping']}{scales}{halved}"
+    clipped = "not clipped" if plan["clipping"] == "none" else f"clipped by {plan['clipping']}"
+    return f"{plan['rounding']}, {clipped}{scales}{halved}"
 
 
 def _population(row: Document) -> tuple[str, ...]:
@@ -148,7 +145,7 @@ def _population(row: Document) -> tuple[str, ...]:
 
 def _registers(row: Document) -> tuple[str, ...]:
     r = row["registers"]
-    figures = (count(r["u"]), percent(r["u_range"]), count(r["v"]), percent(r["v_range"]))
+    figures = (str(r["state_bits"]), count(r["u"]), percent(r["u_range"]), count(r["v"]), percent(r["v_range"]))
     return (row["name"], *figures, count(r["wraps"]), count(r["clips"]), significant(r["rate"]), _rate(row))
 
 
@@ -157,15 +154,15 @@ def _rate(row: Document) -> str:
 
 
 def _parameter(row: Document, entry: Document) -> tuple[str, ...]:
-    name = f"{row['name']}: {words(entry['name'])}"
     errors = (significant(entry["largest_error"]), percent(entry["relative_error"], 2))
     spans = span(entry["float"]), span(entry["integer"]), significant(entry["scale"])
-    return (name, *spans, *errors, percent(entry.get("time_constant_error"), 2))
+    return (row["name"], words(entry["name"]), *spans, *errors, percent(entry.get("time_constant_error"), 2))
 
 
-def _candidate(name: str, entry: Document) -> tuple[str, ...]:
+def _candidate(row: Document, entry: Document) -> tuple[str, ...]:
     plan = (str(entry["bits"]), entry["clipping"], entry["rounding"], str(entry["groups"]))
-    return (name, *plan, significant(entry["distance"]))
+    taken = all(entry[name] == row["plan"][name] for name in ("bits", "clipping", "rounding", "groups"))
+    return (row["name"], *plan, significant(entry["distance"]), "taken" if taken else "")
 
 
 def _json(document: Document, source: str) -> str:

@@ -34,19 +34,25 @@ def main(folder: Path, prefix: str, command: list[str]) -> None:
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     (folder / "group").write_text(str(engine.pid))
-    abandoned = False
-    while not abandoned and engine.poll() is None and not (folder / "error.txt").exists():
-        readable, _, _ = select.select([sys.stdin], [], [], _LOOK)
-        abandoned = os.getppid() != parent or (bool(readable) and not os.read(0, 1))
+    while not (folder / "error.txt").exists() and engine.poll() is None and not _abandoned(parent):
+        pass
     code = engine.returncode
     end_group(engine.pid)
     sweep(prefix)
     if code is not None:
         (folder / "exit").write_text(str(code))
-    if code is not None and code < 0:
-        time.sleep(_LOOK)  # what killed the engine may be killing our parent: see whether it does
+    # What killed the engine may be killing our parent, which takes its time to die: see whether it does.
+    until = time.monotonic() + (_GRACE if code is not None and code < 0 else 0.0)
+    while os.getppid() == parent and time.monotonic() < until:
+        time.sleep(_LOOK)
     if os.getppid() != parent:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _abandoned(parent: int) -> bool:
+    """Wait a little and return whether our parent let go or died."""
+    readable, _, _ = select.select([sys.stdin], [], [], _LOOK)
+    return os.getppid() != parent or (bool(readable) and not os.read(0, 1))
 
 
 def end_group(group: int) -> None:

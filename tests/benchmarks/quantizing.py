@@ -16,6 +16,7 @@ from neurodeploy.dequantize import dequantize
 from neurodeploy.quantization import quantization
 from neurodeploy.simulation import simulate
 from neurodeploy.targets.chip import load_chip
+from tests.benchmarks.quantization_page import save
 from tests.benchmarks.workloads import workload
 
 
@@ -51,7 +52,7 @@ def main() -> None:
         rows.append(measure(arguments.samples, bits))
         print(json.dumps(rows[-1]))
     if arguments.output:
-        arguments.output.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        save(arguments.output, rows)
 
 
 if __name__ == "__main__":

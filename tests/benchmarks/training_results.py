@@ -83,8 +83,7 @@ def training_page(report: Mapping[str, Any]) -> str:
         "# Benchmarks of training on a CPU",
         "",
         f"Measured on {report['date'][:10]} on {report['processors']} processors of {report['processor']}, in "
-        f"{report['rounds']} rounds, with\n`{report['command']}`.\n"
-        f"The machine's load average was {report['load']:g} when it began; what else ran slowed all alike.",
+        f"{report['rounds']} rounds, with\n`{report['command']}`.{_load(report)}",
         "",
         _HOW,
         "",
@@ -110,6 +109,13 @@ def training_page(report: Mapping[str, Any]) -> str:
             ]
         lines += [f"\n{name} was left out: {why}." for name, why in result["left_out"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _load(report: Mapping[str, Any]) -> str:
+    """Return what else ran; a report from before it was noted says nothing."""
+    if "load" not in report:
+        return ""
+    return f"\nThe machine's load average was {report['load']:g} when it began; what else ran slowed all alike."
 
 
 def _row(name: str, row: Mapping[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.benchmarks.training_results import Verdict
@@ -44,7 +46,15 @@ def measure(
                 raise
     (began, before), (ended, after) = marks[warm], marks[-1]
     seconds, waited = ended - began, after - before
-    return {"recipe": recipe, "steps": timed, "seconds": seconds, "waited": waited, "share": waited / seconds}
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load": round(os.getloadavg()[0], 1),
+        "recipe": recipe,
+        "steps": timed,
+        "seconds": seconds,
+        "waited": waited,
+        "share": waited / seconds,
+    }
 
 
 def verdict(found: dict[str, Any]) -> Verdict:
@@ -56,7 +66,7 @@ def section(found: dict[str, Any]) -> str:
     """Return the part of the page."""
     rate, waited = found["steps"] / found["seconds"], 1e3 * found["waited"] / found["steps"]
     return (
-        "\n## Waiting for samples\n\n"
+        f"\n## Waiting for samples\n\nMeasured on {found['date'][:10]} at a load average of {found['load']:g}.\n"
         f"`{found['recipe']}` as `neurodeploy train` runs it, one thread that computes and one that makes batches "
         f"ahead:\n{found['steps']} steps at {rate:.2f} a second, each of which waited {waited:.2f} ms, "
         f"{found['share']:.2%} of the loop's time.\n\n* {verdict(found).line()}\n"

@@ -99,6 +99,51 @@ def test_containers_of_layers_without_a_step_mode(tmp_path):
     assert graph.of_type(Neuron) == ["1.0", "2.0", "3", "6"]
 
 
+def through_time(kind: str) -> nn.Module:
+    """Return a network whose normalisation has constants of its own for every step, all equal so far."""
+    norm = (
+        layer.BatchNormThroughTime1d(60, 5, step_mode="m")
+        if kind == "statistics"
+        else layer.TemporalEffectiveBatchNorm1d(25, 5)
+    )
+    with torch.no_grad():
+        for each in norm.bn_list if kind == "statistics" else [norm]:
+            each.running_mean.fill_(0.3)
+            each.running_var.fill_(0.5)
+        if kind == "scales":
+            norm.scale.fill_(1.7)
+    return nn.Sequential(linear(6, 5, step_mode="m"), norm, neuron.LIFNode(v_threshold=0.3, step_mode="m"))
+
+
+@pytest.mark.parametrize("kind", ["statistics", "scales"])
+def test_a_normalisation_through_time_with_equal_constants(tmp_path, kind):
+    assert proved(through_time(kind), tmp_path).of_type(Neuron) == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("statistics", r"^1.*: normalises every step by statistics of its own: running_var of step 1 "),
+        ("scales", r"^1: scales every step by a factor of its own, 1\.2 to 1\.7; .*ThresholdDependentBatchNorm"),
+    ],
+)
+def test_a_normalisation_through_time_is_refused(kind, said):
+    module = through_time(kind)
+    with torch.no_grad():
+        if kind == "statistics":
+            module[1].bn_list[1].running_var.fill_(0.6)
+        else:
+            module[1].scale[7] = 1.2
+    with pytest.raises(Unsupported, match=said):
+        open_module(module, framework="spikingjelly")
+
+
+def test_an_adaptive_pool(tmp_path):
+    first = (layer.Conv2d(2, 3, 3), neuron.IFNode(v_threshold=0.4), layer.AdaptiveAvgPool2d((2, 1)))
+    module = nn.Sequential(*first, layer.Flatten(), linear(6, 4), neuron.LIFNode(v_threshold=0.1))
+    assert proved(module, tmp_path, shape=(2, 6, 6)).of_type(Neuron) == ["1", "5"]
+
+
 @pytest.mark.parametrize("mode", ["s", "m"])
 @pytest.mark.parametrize("kind", ["elementwise", "linear"])
 def test_feedback(tmp_path, kind, mode):

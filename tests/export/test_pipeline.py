@@ -9,7 +9,7 @@ from torch import nn
 
 from neurodeploy.errors import NotEqual, Unsupported, UsageError
 from neurodeploy.export.framework import open_module
-from neurodeploy.graph import frozen_array
+from neurodeploy.graph import Neuron, frozen_array
 from neurodeploy.nir_export import export_model
 from neurodeploy.nirfile import read_graph
 from neurodeploy.npz import write_npz
@@ -50,10 +50,29 @@ def test_without_folding_nir_has_no_word_for_it(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_max_pooling_is_refused_by_name(tmp_path):
-    net = nn.Sequential(nn.Conv2d(1, 2, 3), lif(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3), lif())
-    with pytest.raises(Unsupported, match=r"^2: "):
+def test_maximum_pools_and_pools_over_one_axis_are_written_in_words_of_nir(tmp_path):
+    """Their spikes are proved; the neurons of an OR stand for no neuron of the model."""
+    layers = (
+        nn.Conv1d(1, 4, 3),
+        lif(),
+        nn.MaxPool1d(3, 2, 1),
+        nn.Conv1d(4, 3, 2),
+        lif(),
+        nn.AvgPool1d(2),
+        nn.Flatten(),
+    )
+    net = lively(nn.Sequential(*layers, nn.Linear(6, 3), lif()))
+    result = export_model(open_module(net, shape=(1, 12), steps=20), tmp_path / "net.nir")
+    assert "2: the maximum over spikes is an OR, one population and one step more on a chip" in result.notes
+    assert result.graph.of_type(Neuron) == ["1", "2_or", "4", "8"]
+    assert result.proof.equal
+
+
+def test_the_maximum_of_currents_is_refused_by_name(tmp_path):
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3), lif())
+    with pytest.raises(Unsupported, match=r"^1: takes the maximum of 0"):
         export_model(open_module(net, shape=(1, 6, 6)), tmp_path / "net.nir")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_is_not_equal_is_not_left_and_the_old_one_stays(tmp_path):

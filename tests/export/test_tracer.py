@@ -5,7 +5,7 @@ from torch import nn
 
 from neurodeploy.errors import InputError, Unsupported
 from neurodeploy.export.framework import open_module
-from neurodeploy.graph import BatchNorm, Convolution, Flatten, Neuron, Pool, Scale
+from neurodeploy.graph import BatchNorm, Convolution, Flatten, Linear, Neuron, Pool, Scale
 from neurodeploy.nir_export import export_model
 from neurodeploy.passes import max_pool_to_or
 from neurodeploy.quantization import quantize
@@ -96,8 +96,34 @@ OPERATIONS = {
     "dropout": (lambda n, x: n.a(nn.functional.dropout(x, 0.5, n.training)), Neuron),
     "dropout of channels": (lambda n, x: n.a(nn.functional.dropout2d(x, training=n.training)), Neuron),
     "identity": (lambda n, x: n.a(nn.Identity()(x)), Neuron),
-    "sum": (lambda n, x: n.b(sum([n.a(x), x])), Neuron),
+    "sum of both": (lambda n, x: n.b(sum([n.a(x), x])), Neuron),
     "in place": (lambda n, x: n.b(n.a(x).add_(x)), Neuron),
+    "halves": (lambda n, x: n.a(sum(x.chunk(2, 1))), Convolution),
+    "last channel": (lambda n, x: n.a(x[:, -1:]), Convolution),
+    "flat cells": (lambda n, x: n.a(x.flatten(1)[:, 3:9]), Linear),
+    "difference": (lambda n, x: n.b(0.4 + n.a(x) - 0.5 * x), Scale),
+    "turned": (lambda n, x: n.b(0.9 - n.a(x)), BatchNorm),
+    "negative": (lambda n, x: n.b(x - (-n.a(x))), Scale),
+    "by a tensor": (lambda n, x: n.a(torch.linspace(0.5, 2, 18).reshape(2, 3, 3) * x), Scale),
+    "bias of channels": (lambda n, x: n.a(x + torch.tensor([0.3, -0.2]).reshape(1, 2, 1, 1)), BatchNorm),
+    "mean": (lambda n, x: n.b(3 * n.a(x).mean((2, 3))), Pool),
+    "mean of rows": (lambda n, x: n.b(2 * n.a(x).mean(-1, keepdim=True)), Pool),
+    "sum": (lambda n, x: n.b(torch.sum(n.a(x), dim=(-1, -2))), Pool),
+    "squeezed": (lambda n, x: n.b(2 * nn.functional.adaptive_avg_pool2d(n.a(x), 1).squeeze(-1).squeeze(-1)), Pool),
+    "adaptive maximum": (lambda n, x: n.a(nn.functional.adaptive_max_pool2d(x, (3, 1))), Pool),
+    "without padding": (
+        lambda n, x: n.b(2.3 * nn.functional.avg_pool2d(n.a(x), 2, 1, 1, count_include_pad=False)),
+        Scale,
+    ),
+    "hanging over": (lambda n, x: n.b(2.3 * nn.functional.avg_pool2d(n.a(x), 2, ceil_mode=True)), Scale),
+    "divisor": (lambda n, x: n.b(nn.functional.avg_pool2d(n.a(x), 2, divisor_override=3)), Scale),
+    "padded": (lambda n, x: n.a(1.3 * nn.functional.avg_pool2d(nn.functional.pad(x, (1, 0, 0, 2)), 2)), Convolution),
+    "linear": (lambda n, x: n.a(nn.functional.linear(x.flatten(1), torch.linspace(-1, 1, 72).reshape(4, 18))), Linear),
+    "matrix": (lambda n, x: n.a(x.flatten(1) @ torch.linspace(-1, 1, 72).reshape(18, 4)), Linear),
+    "convolution": (
+        lambda n, x: n.a(nn.functional.conv2d(x, torch.ones(2, 1, 2, 2), torch.tensor([-1.0, 0]), padding=1, groups=2)),
+        Convolution,
+    ),
     "detached": (lambda n, x: n.a(x.detach().float().contiguous()), Neuron),
 }
 
@@ -149,9 +175,17 @@ REFUSED = {
     "relu": (lambda n, x: n.a(torch.relu(x)), "relu"),
     "matmul": (lambda n, x: n.a(x @ torch.ones(3, 3)), "matmul"),
     "branch": (lambda n, x: n.a(x) if x.sum() > 0 else n.a(x + x), "sum"),
-    "index": (lambda n, x: n.a(x[:, :1]), "__getitem__"),
+    "rows": (lambda n, x: n.a(x[:, :, :1]), r"__getitem__ .*not some of their channels"),
+    "samples": (lambda n, x: n.a(x[:1]), r"__getitem__ .*not some of their channels"),
+    "mean of channels": (lambda n, x: n.a(x.mean(1)), r"mean .*not only those behind the channels"),
+    "product": (lambda n, x: n.a(x * x), "values of the network with each other"),
+    "division": (lambda n, x: n.a(1 / x), "reciprocal|divides by a value"),
+    "zero": (lambda n, x: n.a(x / torch.zeros(3)), "divides by zero"),
+    "reflected": (lambda n, x: n.a(nn.functional.pad(x, (1, 1, 1, 1), mode="reflect")), "mode=reflect"),
+    "padded channels": (lambda n, x: n.a(nn.functional.pad(x, (0, 0, 0, 0, 1, 0))), "pad the axes behind"),
+    "weights of its own": (lambda n, x: n.a(nn.functional.conv2d(x, x)), "a weight that comes from the input"),
     "transposed": (lambda n, x: n.a(x.transpose(2, 3)), "transpose"),
-    "constant": (lambda n, x: n.a(x + torch.ones(3)), "constant"),
+    "constant": (lambda n, x: n.a(x + torch.arange(3.0)), "another constant to every place"),
     "integers": (lambda n, x: n.a(x.to(torch.int32)), "int32"),
     "weighted": (lambda n, x: n.a(torch.add(x, x, alpha=2)), "alpha=2"),
     "dropout that stays on": (lambda n, x: n.a(nn.functional.dropout(x)), "training=self.training"),
@@ -169,8 +203,22 @@ def test_an_operation_that_is_no_part_of_a_network(operation):
 
 def test_the_refusal_names_module_and_line():
     place = r"^relu in module 'inner' \(test_tracer.py:\d+: .*torch\.relu\(x\)"
-    with pytest.raises(Unsupported, match=place + r".*use layers \(Linear, "):
+    with pytest.raises(Unsupported, match=place + ".*use spiking neurons"):
         graph_of(Outer(), 2)
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (nn.LayerNorm(4), r"^layer_norm in module '0' \(a LayerNorm\).*use BatchNorm"),
+        (nn.Unflatten(1, (2, 2)), r"^unflatten in module '0' \(a Unflatten\).*--input-shape"),
+        (nn.Softplus(), r"^softplus in module '0' \(a Softplus\).*use layers \(Linear, "),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_layer_of_torch_without_a_reader_is_named_with_choices(layer, said):
+    with pytest.raises(Unsupported, match=said):
+        graph_of(nn.Sequential(layer, lif()), 4)
 
 
 class Outer(nn.Module):

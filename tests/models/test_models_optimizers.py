@@ -48,7 +48,7 @@ def test_a_run_stopped_at_any_step_goes_on_to_the_same_bytes(case: str, tmp_path
     recipe = tiny(*CASES[case])
     train(recipe, tmp_path / "whole")
     whole, take_step = contents(tmp_path / "whole"), Trainer._take_step
-    for stop in (1, 3, 4, 6):
+    for stop in (1, 4, 6):
         taken: list[int] = []
 
         def stopping(trainer: Trainer, *arguments: Any, stop: int = stop, taken: list[int] = taken) -> Any:

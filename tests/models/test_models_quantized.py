@@ -24,6 +24,7 @@ from neurodeploy.simulation import simulate
 from neurodeploy.targets.chip import load_chip
 from tests.random_networks import random_network
 from tests.test_quantization import convolutional, spikes
+from tests.test_state_width import narrow
 
 CHIP = load_chip("loihi2")
 TERNARY = replace(
@@ -71,6 +72,15 @@ def test_the_forward_pass_is_the_emulator_at_the_edges_of_every_range(seed):
     model = QuantizedNetwork(as_floats(network), CHIP)
     events = spikes(2, 9, *network.ports[0].shape, seed=seed, density=0.4)
     held_against_the_emulator(model, events)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_forward_pass_wraps_and_holds_where_narrow_registers_end(seed):
+    network = narrow(seed)
+    model = QuantizedNetwork(as_floats(network), CHIP)
+    events = spikes(2, 9, *network.ports[0].shape, seed=seed, density=0.4)
+    recording, _ = held_against_the_emulator(model, events)
+    assert sum(recording.wraps.values()) + sum(recording.clips.values()) > 0
 
 
 def test_single_precision_is_left_where_its_sums_could_be_inexact():

@@ -120,6 +120,9 @@ CHANGES = {
     "dangling": (edges([["input", "w"], ["w", "lif"], ["lif", "nowhere"]]), "'nowhere', which does not exist"),
     "duplicate": (edges([["input", "w"], ["w", "lif"], ["w", "lif"], ["lif", "output"]]), "duplicate edge"),
     "disconnected": (edges([["input", "w"], ["lif", "output"]]), "output: this Output is not connected"),
+    "nothing to the output": (edges([["input", "w"], ["w", "lif"]]), "output: this Output is not connected"),
+    "threshold of nothing": (field("lif/v_threshold", data=[1.0, np.nan, 1.0]), "lif: v_threshold is NaN"),
+    "root of another type": (lambda file: replace(file, "node/type", **text("LIF")), "the root has the type 'LIF'"),
     "long name": (edges([["x" * 300, "w"]]), "name of 300 characters; the limit is 256"),
     "lengths": (field("lif/v_threshold", data=np.ones(4)), "differ in shape: .*v_threshold"),
     "layers": (wider, r"w -> lif: w has the shape \[4\], but lif has the shape \[3\]"),
@@ -189,6 +192,19 @@ def test_unknown_field_version_and_missing_v_reset_are_told(bare):
         assert expected in notes
 
 
+@pytest.mark.parametrize(
+    ("delay", "told"), [(3e-4, None), (np.float32(7e-4), None), (2.6e-4, "late: a delay of 2.6 steps is taken as 3")]
+)
+def test_a_delay_of_a_part_of_a_step_is_told(bare, delay, told):
+    with h5py.File(bare, "r+") as file:
+        late = file[NODES].create_group("late")
+        late.create_dataset("type", **text("Delay"))
+        late["delay"] = np.array([0, delay])
+        edges([["input", "late"], ["late", "w"], ["w", "lif"], ["lif", "output"]])(file)
+    notes = [note for note in read(bare).notes if note.startswith("late")]
+    assert notes == ([told] if told else [])
+
+
 def test_bare_file_needs_dt_and_semantics(bare):
     with pytest.raises(InputError, match=r"does not hold dt, nor how .*'lif' needs.*--semantics NAME .*snntorch.*--dt"):
         read_graph(bare)
@@ -238,7 +254,7 @@ def test_a_heap_without_end_does_not_hang(bare):
         free += 16 + (int.from_bytes(damaged[free + 8 : free + 16], "little") + 7) // 8 * 8
     damaged[free + 8 : free + 16] = bytes(8)
     bare.write_bytes(damaged)
-    with pytest.raises(InputError, match=r"damaged HDF5 file .the global heap at byte"):
+    with pytest.raises(InputError, match=r"truncated or damaged HDF5 file .the global heap at byte"):
         read(bare)
 
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import Unsupported
-from neurodeploy.graph import BatchNorm, Flatten, Graph, Input, Output, Pool, frozen_array
-from neurodeploy.passes import fold_batchnorm
+from neurodeploy.graph import BatchNorm, Convolution, Flatten, Graph, Input, Linear, Output, Pool, frozen_array
+from neurodeploy.passes import fold_batchnorm, lower
+from neurodeploy.passes.fold_batchnorm import MOST_FEATURES
 from tests.passes.small_graphs import chain, convolution, lif, linear
 
 
@@ -64,24 +65,49 @@ def test_of_a_sum_the_offset_counts_once(rng, same_spikes):
     same_spikes(graph, fold_batchnorm(graph))
 
 
-def test_before_a_padded_convolution_only_without_offset(rng, same_spikes):
+def test_before_a_padded_convolution_without_offset_it_disappears(rng, same_spikes):
     layer = convolution(rng, (2, 3), (3, 3), padding=1)
     graph = chain((2, 5, 5), ("bn", batch_norm(rng, 2, shift=False)), layer, lif(3, 5, 5))
-    same_spikes(graph, fold_batchnorm(graph))
-    graph = chain((2, 5, 5), ("bn", batch_norm(rng, 2)), ("conv", layer), lif(3, 5, 5))
-    with pytest.raises(Unsupported, match=r"^bn: .*'conv' pads with zeros"):
-        fold_batchnorm(graph)
+    after = fold_batchnorm(graph)
+    assert "bn" not in after.nodes
+    same_spikes(graph, after)
 
 
-def test_without_a_synapse_beside_it(rng):
-    graph = chain((2, 4, 4), ("bn", batch_norm(rng, 2)), ("pool", Pool("sum", (2, 2), (2, 2), (0, 0))), lif(2, 2, 2))
-    with pytest.raises(Unsupported, match=r"^bn: .*'pool', which follows, is a Pool"):
-        fold_batchnorm(graph)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_before_a_padded_convolution_the_leak_of_neurons_takes_what_the_border_lacks(rng, same_spikes, groups):
+    layer = convolution(rng, (2, 4), (3, 2), padding=2, stride=2, dilation=2, groups=groups)
+    graph = chain((2, 7, 6), ("bn", batch_norm(rng, 2)), ("conv", layer), ("lif", lif(4, 4, 4)))
+    after = fold_batchnorm(graph)
+    assert list(after.nodes) == ["input", "conv", "lif", "output"]
+    assert np.ptp(after.nodes["lif"].v_leak, axis=(1, 2)).min() > 0
+    same_spikes(graph, after)
+    same_spikes(graph, lower(graph))
 
 
-def test_a_synapse_that_feeds_others_too_stays(rng):
+def flanked(rng, case):
+    """Return a network whose normalisation has no synapse beside it that could take it."""
+    if case == "a padded convolution":
+        layer = convolution(rng, (2, 3), (3, 3), padding=1)
+        return chain((2, 5, 5), ("bn", batch_norm(rng, 2)), layer, Flatten(), lif(75))
+    if case == "a pool":
+        return chain((2, 4, 4), ("bn", batch_norm(rng, 2)), Pool("sum", (2, 2), (2, 2), (0, 0)), lif(2, 2, 2))
+    if case == "neurons":
+        return chain((6,), ("bn", batch_norm(rng, 6)), lif(6))
     graph = chain((6,), ("fc", linear(rng, 6, 5)), ("bn", batch_norm(rng, 5)), ("lif", lif(5)))
-    nodes = {**graph.nodes, "other": lif(5)}
-    shared = Graph(nodes, (*graph.edges, ("fc", "other"), ("other", "output")), dt=1e-3)
-    with pytest.raises(Unsupported, match="'lif', which follows, is a Neuron"):
-        fold_batchnorm(shared)
+    nodes = {**graph.nodes, "other": lif(5)}  # a synapse that feeds others too stays
+    return Graph(nodes, (*graph.edges, ("fc", "other"), ("other", "output")), dt=1e-3)
+
+
+@pytest.mark.parametrize("case", ["a padded convolution", "a pool", "neurons", "a shared synapse"])
+def test_where_no_synapse_can_take_it_it_is_one(rng, same_spikes, case):
+    graph = flanked(rng, case)
+    after = fold_batchnorm(graph)
+    assert isinstance(after.nodes["bn"], Convolution if len(graph.nodes["input"].shape) > 1 else Linear)
+    same_spikes(graph, after)
+    same_spikes(graph, lower(graph))
+
+
+def test_a_matrix_for_very_many_values_is_refused(rng):
+    graph = chain((MOST_FEATURES + 1,), ("bn", batch_norm(rng, MOST_FEATURES + 1)), lif(MOST_FEATURES + 1))
+    with pytest.raises(Unsupported, match=r"^bn: .*4097 values cannot be folded"):
+        fold_batchnorm(graph)

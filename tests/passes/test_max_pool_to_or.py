@@ -49,13 +49,21 @@ def test_the_integer_or_is_exact_and_keeps_the_rest_aligned(rng):
     assert 0 < whole.spikes["pool_or"].mean() < 1
 
 
-@pytest.mark.parametrize("change", [{"fire": "floor-multi"}, {"spike_scale": 2.0}])
-def test_what_is_no_single_spike_is_refused(rng, change):
-    graph = pooled(rng, *WINDOWS[0])
-    neuron = graph.nodes["n1"]
-    changed = replace(neuron, semantics=replace(Semantics(reset="zero"), **change))
+def with_semantics(graph, **change):
+    neuron = replace(graph.nodes["n1"], semantics=replace(Semantics(reset="zero"), **change))
+    return replace(graph, nodes={**graph.nodes, "n1": neuron})
+
+
+@pytest.mark.parametrize("scale", [2.5, 0.25])
+def test_spikes_of_another_value_keep_it(rng, same_spikes, scale):
+    graph = with_semantics(pooled(rng, *WINDOWS[1]), spike_scale=scale)
+    same_spikes(graph, max_pool_to_or(graph))
+
+
+def test_several_spikes_a_step_are_refused(rng):
+    graph = with_semantics(pooled(rng, *WINDOWS[0]), fire="floor-multi")
     with pytest.raises(Unsupported, match="pool: takes the maximum of n1, which is not of single spikes"):
-        max_pool_to_or(replace(graph, nodes={**graph.nodes, "n1": changed}))
+        max_pool_to_or(graph)
 
 
 def test_a_maximum_of_currents_is_refused(rng):

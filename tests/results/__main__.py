@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.files import replacing
-from tests.results import sma, stsep
-from tests.results.experiment import IMAGES, Experiment, Figures
+from tests.results import metasdt, sma, stdl, stsep
+from tests.results.experiment import CLIPS, Experiment, Figures
 from tests.results.page import page
 
 SECTIONS = (
     ("Memory by stages, and STSep", stsep),
     ("Multiscale attention and zone-out", sma),
+    ("Channel mixers of Meta-SDT and their receptive fields", metasdt),
+    ("Training in groups and steps (STDL)", stdl),
 )
 
 
@@ -67,7 +69,7 @@ def main() -> None:
         "machine": f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}",
         "minutes": before.get("minutes", 0.0) + (time.monotonic() - began) / 60,
         "seeds": list(range(options.seeds)),
-        "images": IMAGES,
+        "clips": CLIPS,
         "runs": runs,
     }
     _write(options.output, json.dumps(document, indent=1) + "\n")

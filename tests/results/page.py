@@ -16,7 +16,7 @@ def page(sections: Iterable[tuple[str, tuple[Claim, ...], tuple[str, ...]]], doc
         "",
         "Made by `make results`; every figure comes from its runs and can be made again. Means over seeds, ranges in",
         f"brackets. {document['date']}, {document['machine']}, {document['minutes']:.0f} minutes, seeds",
-        f"{', '.join(map(str, document['seeds']))}, training clips of {document['images']} images at 8 steps, 1,600",
+        f"{', '.join(map(str, document['seeds']))}, {document['clips']:,} training clips of 8 steps, 1,600",
         "test clips. The networks are small and so is the task: what holds here need not hold of the papers' networks,",
         "nor the reverse.",
         "",

@@ -105,6 +105,18 @@ def shapes_by_arithmetic() -> Model:
     return model
 
 
+def averaged(opset: int, keepdims: int) -> Model:
+    """Return what torch writes for ``x.mean((2, 3))``, before and after axes became an input."""
+    model = Model("n", 2, 5, 6, opset=opset)
+    model.conv(5, 2, strides=[2, 1], bias=False)
+    model.add("Relu")
+    if opset < 18:
+        model.add("ReduceMean", axes=[-1, -2], keepdims=keepdims)
+    else:
+        model.add("ReduceMean", np.array([2, 3]), keepdims=keepdims)
+    return head(model, 5)
+
+
 def reshaped() -> Model:
     model = Model(3, 2, 4, 4)
     model.conv(2, 2, (4, 4))
@@ -140,6 +152,7 @@ def quantized() -> Model:
 
 
 NETWORKS = {f.__name__: f for f in (plain, grouped, one_axis, normalised, residual, matrices, shapes_by_arithmetic)}
+NETWORKS |= {"averaged": lambda: averaged(13, 0), "averaged by an input": lambda: averaged(18, 1)}
 NETWORKS |= {"reshaped": reshaped, "quantized": quantized}
 #: The error falls with the length of a run, more slowly in deep networks; rounding of activations is left out for good.
 LOOSE = {"residual": 0.06, "quantized": 0.05}

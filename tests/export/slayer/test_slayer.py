@@ -146,7 +146,18 @@ REFUSED = {
         "drops spikes by a function of its own",
     ),
     "float weights": (lambda c: Blocks(c.Dense(parameters(), 4, 3, pre_hook_fx=lambda w: w)), "nothing quantizes them"),
-    "winners": (lambda c: Blocks(c.KWTA(parameters(), 4, 3, num_winners=1)), "blocks.0: is a KWTA"),
+    "winners": (
+        lambda c: Blocks(c.KWTA(parameters(), 4, 3, num_winners=1)),
+        "is a KWTA, .*k of its neurons.*Recurrent",
+    ),
+    "fewer steps": (
+        lambda c: Blocks(c.TimeDecimation(2), c.Dense(parameters(), 4, 3)),
+        "blocks.0: is a TimeDecimation, which passes on one step of several; train with as many",
+    ),
+    "an average amid": (
+        lambda c: Blocks(c.Dense(parameters(), 4, 4), c.Average(2), c.Dense(parameters(), 2, 3)),
+        "blocks.1: is a Average, .*average after the last block",
+    ),
     "input neurons": (
         lambda c: Blocks(c.Input(parameters()), c.Dense(parameters(), 4, 3)),
         "drives its neurons with values",
@@ -174,7 +185,9 @@ def test_other_blocks_and_operations_between_are_refused(cuba):
     from lava.lib.dl.slayer.block import rf
 
     resonators = rf.Dense({"threshold": 1.0, "period": 7, "decay": 0.1}, 4, 3)
-    with pytest.raises(Unsupported, match=r"blocks.0: is a rf.Dense, which a Network does not have"):
+    with pytest.raises(
+        Unsupported, match=r"blocks.0: is a rf.Dense, which has neurons other than CUBA.s; build it of cuba.Dense"
+    ):
         open_module(Blocks(resonators).eval(), shape=(4,))
 
     class Residual(Blocks):

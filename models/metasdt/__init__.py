@@ -1,0 +1,6 @@
+"""Meta-SDT backbones (V2 and V3) with Conv, MLPixer and SRB channel mixers, and networks for pixels and boxes.
+
+After Yao et al. (Spike-driven Transformer V2 and V3) and the spatio-temporal receptive field study of NeurIPS 2025
+(arXiv 2510.21403), whose public code decides where it and the paper differ; docstrings say which of the two each option
+is. Semantic-FPN and Mask R-CNN are re-implementations in plain torch with the published sizes of the backbones.
+"""
