@@ -12,16 +12,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurodeploy.targets.emulator import columns as c
-from neurodeploy.targets.emulator.bare import bare_inputs, bare_memory, bare_outputs, bare_tables
+from neurodeploy.targets.emulator.bare import (
+    bare_call,
+    bare_inputs,
+    bare_memory,
+    bare_outputs,
+    bare_tables,
+    bare_turns,
+)
+from neurodeploy.targets.emulator.claiming import FINISHED, claim, give_back
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.keeping import keep, stream
 from neurodeploy.targets.emulator.lines import Events, clear, convolve
 from neurodeploy.targets.emulator.listing import copy_events, list_fired, list_port, mark_edges
 from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
-from neurodeploy.targets.emulator.pointers import beyond, settle
+from neurodeploy.targets.emulator.pointers import beyond, pointer, settle
 from neurodeploy.targets.emulator.rows import OPTIONS
 from neurodeploy.targets.emulator.synapses import add_dense, add_scaled, gathers, is_short
-from neurodeploy.targets.emulator.turns import FINISHED, bare_turns, claim, give_back
 from neurodeploy.targets.emulator.updates import update_each, update_lines, update_shared
 from neurodeploy.targets.emulator.vectors import DECAYED
 
@@ -40,7 +47,6 @@ class Sample(NamedTuple):
     s: Any
     u: Any
     v: Any
-    found: Any
     keeps_u: bool
     first_v: int
     cells_v: int
@@ -204,7 +210,7 @@ def _step_piece(tables, p, nth, t, t0, out, memory):
     else:
         _update(tables, row, cell, piece, inside, extremes[0], memory, s)
     extremes[0], extremes[1] = memory.ends[0], memory.ends[1]
-    found = beyond(out.found, 3 * row[c.PART])
+    found = beyond(memory.found, 3 * row[c.PART])
     if memory.ends[2] | memory.ends[3]:  # the counts of populations that other threads run are near
         found[0] += memory.ends[2]
         found[1] += memory.ends[3]
@@ -266,7 +272,7 @@ def _enter(tables, port, step, t, inputs, out, memory):
     if row[c.EDGES]:
         mark_edges(indices, number, row[c.GRAIN], edges, row[c.EDGES] - 1)
     memory.counts[nth], memory.loud[nth] = number, loud
-    out.found[3 * port + 2] = max(out.found[3 * port + 2], loud)
+    memory.found[3 * port + 2] = max(memory.found[3 * port + 2], loud)
 
 
 @njit(inline="always")
@@ -286,11 +292,9 @@ def _next_turn(turns, groups, chunks, turn):
 
 
 @njit(inline="always")
-def _take_turns(tables, ports, every, turns, groups, steps, before, inputs, out, memory):
-    """Run what waits for nothing, until all is done; return False where there was nothing to do for a while.
-
-    ports, every : how many ports and populations there are.
-    """
+def _take_turns(tables, turns, call, steps, before, inputs, out, memory):
+    """Run what waits for nothing, until all is done; return False where there was nothing to do for a while."""
+    ports, every, groups = call.ports, call.populations, call.groups
     chunks, turn, tries = (steps[1] - steps[0] + c.CHUNK - 1) // c.CHUNK, np.int64(0), 0
     group, chunk = _next_turn(turns, groups, chunks, turn)
     while group != FINISHED and tries < _PATIENCE:
@@ -301,8 +305,9 @@ def _take_turns(tables, ports, every, turns, groups, steps, before, inputs, out,
             if group == 0:
                 _enter_all(tables, ports, t0, t1, before, inputs, out, memory)
             else:
-                first, end = turns.groups[2 * group], turns.groups[2 * group + 1]
-                _advance_all(tables, first, end if groups else every, t0, t1, out, memory)
+                first = turns.groups[2 * group] if groups else np.int64(0)
+                end = turns.groups[2 * group + 1] if groups else every
+                _advance_all(tables, first, end, t0, t1, out, memory)
             if groups:
                 give_back(turns, group, chunk)
             turn += 1
@@ -311,8 +316,8 @@ def _take_turns(tables, ports, every, turns, groups, steps, before, inputs, out,
 
 
 @njit(cache=True, **OPTIONS)
-def run(tables, memory, inputs, outputs, samples, turns):
-    """Run the samples [first, end), all steps of the outputs; all other parameters are of arrays.
+def run(numbers):
+    """Run what a :class:`~neurodeploy.targets.emulator.job.Call` says, told as in that file, int64.
 
     State is cleared before a sample's first step, which is step 0; the arrays begin with its step ``outputs.first_t``.
     Where threads share a sample, each of them runs it, and whoever starts them clears its state before.
@@ -321,19 +326,21 @@ def run(tables, memory, inputs, outputs, samples, turns):
     -------
     Whether all is done: a thread that has waited for others for a while says no.
     """
-    extent, cells = outputs.s.shape[1:]
-    ports, groups, finished = len(tables.parts) - len(tables.populations), len(turns.done), True
-    bare, state, given, out = bare_tables(tables), bare_memory(memory), bare_inputs(inputs), bare_outputs(outputs)
-    steps, taken, every = (out.first_t, out.first_t + extent), bare_turns(turns), len(tables.populations)
-    for sample in range(samples[0], samples[1]):
-        if steps[0] == 0 and groups == 0:
-            memory.u[:] = 0
-            memory.v[:] = 0
-            memory.extremes[:] = 0
-        before = sample * extent - out.first_t
-        s, u, v = beyond(out.s, before * cells), beyond(out.u, before * cells), beyond(out.v, before * out.cells_v)
-        here = Sample(s, u, v, out.found, out.keeps_u, out.first_v, out.cells_v, cells, out.streams)
-        finished = _take_turns(bare, ports, every, taken, groups, steps, before, given, here, state)
+    job = pointer(numbers)
+    tables, memory, inputs, out = bare_tables(job), bare_memory(job), bare_inputs(job), bare_outputs(job)
+    call, taken, finished = bare_call(job), bare_turns(job), True
+    steps, alone = (out.first_t, out.first_t + call.steps), call.groups == 0
+    if alone:
+        clear(memory.found, 3 * memory.parts)
+    for sample in range(call.first, call.end):
+        if steps[0] == 0 and alone:
+            clear(memory.u, memory.cells)
+            clear(memory.v, memory.cells)
+            clear(memory.extremes, 2 * memory.pieces)
+        before = sample * call.steps - out.first_t
+        s, u, v = beyond(out.s, before * call.cells), beyond(out.u, before * call.cells), beyond(out.v, before * out.cells_v)
+        here = Sample(s, u, v, out.keeps_u, out.first_v, out.cells_v, call.cells, out.streams)
+        finished = _take_turns(tables, taken, call, steps, before, inputs, here, memory)
     if out.streams:
         settle()
     return finished

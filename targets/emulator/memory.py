@@ -17,6 +17,8 @@ OVERHANG = BLOCKS[-1]
 #: Bytes of spikes from which a recording is written past the caches: more than the nearer ones hold. Fetching a line
 #: that is about to be overwritten takes as long as writing it, and there is nothing but such lines.
 CACHED = 1 << 22
+#: Room for the numbers that the kernel is told.
+_NUMBERS = 80
 #: Cells from which some more a step are worth it, so that steps begin with a cache line, and the cells of a line.
 _MANY, _LINE = 2048, 64
 
@@ -37,7 +39,10 @@ class Memory(NamedTuple):
     arriving : int64 [CHUNK], a bound of what arrives at any neuron of a population in the steps of a chunk.
     gathered : uint8 [projections of a population, CHUNK], 1 where a convolution gathers.
     marks : int32 [projections of a population, CHUNK, places], edges of positions where the grain is a line.
-    slots, places : extents of the arrays above.
+    found : int64 [parts, 3], to which how many u wrapped and how many v saturated is added, and of which the last
+        column, how loud the loudest event of a port is, is raised.
+    slots, places, cells, pieces, parts : extents of the arrays above.
+    job : int64, all of this as the kernel takes it, from the first call on (:mod:`neurodeploy.targets.emulator.job`).
     """
 
     counts: Any
@@ -50,6 +55,7 @@ class Memory(NamedTuple):
     u: Any
     v: Any
     extremes: Any
+    found: Any
     sums: Any
     own: Any
     line: Any
@@ -60,6 +66,10 @@ class Memory(NamedTuple):
     marks: Any
     slots: int
     places: int
+    cells: int
+    pieces: int
+    parts: int
+    job: Any
 
 
 class Outputs(NamedTuple):
@@ -68,8 +78,6 @@ class Outputs(NamedTuple):
     s : uint8 [samples, steps, cells] in internal order; u : int32 likewise, or with a last axis of 0.
     v : int32 [samples, steps, cells_v], those of whole populations from the cell ``first_v`` on.
         Of many cells there are a few more than the network has, so that every step begins with a cache line.
-    found : int64 [parts, 3], to which how many u wrapped and how many v saturated is added, and of which the last
-        column, how loud the loudest event of a port is, is raised.
     keeps_u : whether u is wanted.
     first_t : the step of a sample with which the arrays begin, not 0 where a run goes on.
     streams : whether what is written goes past the caches.
@@ -78,7 +86,6 @@ class Outputs(NamedTuple):
     s: Any
     u: Any
     v: Any
-    found: Any
     keeps_u: bool
     first_v: int
     cells_v: int
@@ -91,7 +98,7 @@ BYTES, INTS, EVENTS = range(3)
 
 
 class Inputs(NamedTuple):
-    """What enters, in one of three forms; the arrays of the others are empty.
+    """What enters, in one of three forms; the arrays of the others are not there.
 
     dense, wide : uint8 and int32 [samples, steps, cells of all ports] in torch order.
     first : int64 [samples, steps, ports + 1], where each port's events begin.
@@ -100,11 +107,11 @@ class Inputs(NamedTuple):
     """
 
     form: int
-    dense: Any
-    wide: Any
-    first: Any
-    indices: Any
-    payloads: Any
+    dense: Any = None
+    wide: Any = None
+    first: Any = None
+    indices: Any = None
+    payloads: Any = None
     cells: int = 0
     width: int = 0
 
@@ -115,6 +122,7 @@ def memory(tables: Tables, cells: int) -> Memory:
     lists, slots = (tables.parts[:, c.SIZE] + SPARE) * history, int(history.max())
     edges = tables.parts[:, c.EDGES] * history
     counts = np.zeros((len(lists), slots), dtype=np.int64)
+    pieces = int(tables.populations[-1, [c.BEFORE, c.PIECES]].sum())
     return Memory(
         counts=counts,
         loud=np.ones_like(counts),
@@ -125,9 +133,13 @@ def memory(tables: Tables, cells: int) -> Memory:
         edge_starts=np.cumsum(edges) - edges,
         u=aligned(cells, np.int32),
         v=aligned(cells, np.int32),
-        extremes=np.zeros((int(tables.populations[-1, [c.BEFORE, c.PIECES]].sum()), 2), dtype=np.int64),
+        extremes=np.zeros((pieces, 2), dtype=np.int64),
+        found=np.zeros((len(lists), 3), dtype=np.int64),
         slots=slots,
         places=_places(tables),
+        cells=cells,
+        pieces=pieces,
+        parts=len(lists),
         **_scratch(tables),
     )
 
@@ -150,6 +162,7 @@ def _scratch(tables: Tables) -> dict[str, Any]:
         "arriving": np.zeros(c.CHUNK, dtype=np.int64),
         "gathered": np.zeros((fan, c.CHUNK), dtype=np.uint8),
         "marks": np.empty((fan, c.CHUNK, _places(tables)), dtype=np.int32),
+        "job": np.zeros(_NUMBERS, dtype=np.int64),
     }
 
 

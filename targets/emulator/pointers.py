@@ -1,11 +1,13 @@
 """Bare pointers for the kernel: ``p[i]`` reads or writes without bounds, sign or reference count.
 
 An array handed to a compiled function is counted in and out, two locked instructions that outweigh the spikes of a
-small row; and each index might be negative, which costs a branch. Whoever makes a pointer keeps its array alive.
+small row; and each index might be negative, which costs a branch. To take apart the dozens of arrays that a kernel works
+on would also take a tenth of a short run, so they come as addresses. Whoever takes an address keeps its array alive.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -22,6 +24,23 @@ def pointer(context, array):
         return make_array(signature.args[0])(target, builder, arguments[0]).data
 
     return types.CPointer(array.dtype)(array), code
+
+
+def _pointing(kind: Any) -> Callable[..., Any]:
+    """Return what turns an address into a pointer to elements of a type."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], target.get_value_type(signature.return_type))
+
+    @intrinsic
+    def at(context, place):
+        """Return a pointer to what an address holds."""
+        return types.CPointer(kind)(place), code
+
+    return at
+
+
+longs, ints, words, chars = (_pointing(kind) for kind in (types.int64, types.int32, types.int16, types.uint8))
 
 
 @intrinsic

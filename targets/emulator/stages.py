@@ -7,22 +7,28 @@ the kernel and not in Python: a chunk of a small network takes less time than wa
 from __future__ import annotations
 
 import time
+import weakref
 
-from neurodeploy.targets.emulator import kernel
+from neurodeploy.targets.emulator import job
 from neurodeploy.targets.emulator.memory import Inputs, Memory, Outputs, with_scratch
 from neurodeploy.targets.emulator.pool import pool
 from neurodeploy.targets.emulator.program import Program
-from neurodeploy.targets.emulator.turns import Turns, shared
+from neurodeploy.targets.emulator.turns import Turns, shared, turns
 
 #: Seconds that a thread sleeps which found nothing to do for longer than the kernel looks for it.
 _NAP = 5e-5
 
+_TURNS: weakref.WeakKeyDictionary[Program, Turns] = weakref.WeakKeyDictionary()
+
 
 def run_sample(
-    program: Program, alone: Turns, memory: Memory, inputs: Inputs, outputs: Outputs, sample: int, threads: int
+    program: Program, memory: Memory, inputs: Inputs, outputs: Outputs, sample: int, threads: int
 ) -> None:
     """Run the steps of one sample on up to ``threads`` threads, from cleared state where they begin with its first."""
-    turns = shared(alone)
+    if (found := _TURNS.get(program)) is None:
+        found = _TURNS[program] = turns(program.tables)
+    taken = shared(found)
+    memory.found[:] = 0
     if outputs.first_t == 0:
         for state in (memory.u, memory.v, memory.extremes):
             state[:] = 0
@@ -31,10 +37,10 @@ def run_sample(
         follow(with_scratch(memory, program.tables))
 
     def follow(own: Memory) -> None:
-        while not kernel.run(program.tables, own, inputs, outputs, (sample, sample + 1), turns):
+        while not job.run(program.tables, own, inputs, outputs, (sample, sample + 1), taken):
             time.sleep(_NAP)
 
-    others = min(threads, len(turns.groups)) - 1
+    others = min(threads, len(taken.groups)) - 1
     helpers = [pool(others).submit(help_out) for _ in range(others)]
     follow(memory)
     for helper in helpers:

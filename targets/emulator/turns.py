@@ -12,16 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurodeploy.targets.emulator import columns as c
-from neurodeploy.targets.emulator.jit import njit
-from neurodeploy.targets.emulator.pointers import acquire, beyond, pointer, release, swap
 from neurodeploy.targets.emulator.program import Tables
 
 #: How many chunks a group may be ahead of any that reads from it; the lists of events have room for no more.
 _AHEAD = 2
 #: Cells of a group's counters: no two groups' are in the same cache line.
-_APART = 16
-#: What :func:`claim` answers where there is no task: none yet, and never again.
-NOTHING, FINISHED = -1, -2
+APART = 16
 
 
 class Turns(NamedTuple):
@@ -30,8 +26,8 @@ class Turns(NamedTuple):
     groups : int64 [groups, 2], their populations [first, end); the first group is the ports.
     first, waits : int64 [groups + 1] and [rules, 2]: group g can run its chunk k once, for every rule (other, offset)
         from ``first[g]`` to before ``first[g + 1]``, the other one has done at least ``k + offset`` chunks.
-    done, claimed : int64 [groups, _APART], of which the first column counts the chunks that are done, and says whether
-        a thread is at work. No rows where one thread runs all.
+    done, claimed : int64 [groups, APART], of which the first column counts the chunks that are done, and says whether
+        a thread is at work. No rows as long as nobody shares them.
     """
 
     groups: Any
@@ -41,8 +37,12 @@ class Turns(NamedTuple):
     claimed: Any
 
 
+#: What one thread is told, which runs all.
+ALONE = Turns(None, None, None, None, None)
+
+
 def turns(tables: Tables) -> Turns:
-    """Return the groups of a network, for one thread."""
+    """Return the groups of a network, which nobody shares yet."""
     rows, projections = tables.populations, tables.projections
     ports, spans = len(tables.parts) - len(rows), [(0, 0)]
     while spans[-1][1] < len(rows):
@@ -61,57 +61,12 @@ def turns(tables: Tables) -> Turns:
         groups=np.array(spans, dtype=np.int64),
         first=np.cumsum([0, *map(len, rules)]).astype(np.int64),
         waits=np.array(flat, dtype=np.int64).reshape(-1, 2),
-        done=np.zeros((0, _APART), dtype=np.int64),
-        claimed=np.zeros((0, _APART), dtype=np.int64),
+        done=np.zeros((0, APART), dtype=np.int64),
+        claimed=np.zeros((0, APART), dtype=np.int64),
     )
 
 
 def shared(alone: Turns) -> Turns:
     """Return turns that several threads take, of which none is taken yet."""
-    size = (len(alone.groups), _APART)
+    size = (len(alone.groups), APART)
     return alone._replace(done=np.zeros(size, dtype=np.int64), claimed=np.zeros(size, dtype=np.int64))
-
-
-@njit(inline="always")
-def bare_turns(given):
-    """Return turns of pointers."""
-    done, claimed = pointer(given.done), pointer(given.claimed)
-    return Turns(pointer(given.groups), pointer(given.first), pointer(given.waits), done, claimed)
-
-
-@njit(inline="always")
-def _ready(turns, group, chunk):
-    """Return whether a group can run a chunk."""
-    for rule in range(turns.first[group], turns.first[group + 1]):
-        other, offset = turns.waits[2 * rule], turns.waits[2 * rule + 1]
-        if acquire(beyond(turns.done, other * _APART)) < chunk + offset:
-            return False
-    return True
-
-
-@njit(inline="always")
-def claim(turns, groups, chunks):
-    """Return a group that nobody else runs now and its chunk, or :data:`NOTHING` or :data:`FINISHED`.
-
-    The last that can run goes first: what it reads is in the caches still.
-    """
-    left = False
-    for group in range(groups - 1, -1, -1):
-        chunk = acquire(beyond(turns.done, group * _APART))
-        if chunk >= chunks:
-            continue
-        left = True
-        taken = beyond(turns.claimed, group * _APART)
-        if acquire(taken) == 0 and _ready(turns, group, chunk) and swap(taken, 0, 1):
-            chunk = acquire(beyond(turns.done, group * _APART))  # another thread may have run it in between
-            if chunk < chunks and _ready(turns, group, chunk):
-                return group, chunk
-            release(taken, 0)
-    return (NOTHING if left else FINISHED), np.int64(0)
-
-
-@njit(inline="always")
-def give_back(turns, group, chunk):
-    """Say that a chunk of a group is done and that others may run the next one."""
-    release(beyond(turns.done, group * _APART), chunk + 1)
-    release(beyond(turns.claimed, group * _APART), 0)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import weakref
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +15,11 @@ from neurodeploy.targets.emulator.pool import pool
 from neurodeploy.targets.emulator.program import Program
 from neurodeploy.targets.emulator.stepwise_program import StepwiseMemory, StepwiseProgram, stepwise_memory
 
-if TYPE_CHECKING:
-    from neurodeploy.targets.emulator.turns import Turns
-
 Counts = npt.NDArray[np.int64]
 Span = tuple[int, int]
 
 #: Neuron updates of a sample from which it is worth to wake other threads for it.
 STAGED = 1_000_000
-
-_TURNS: weakref.WeakKeyDictionary[Program, Turns] = weakref.WeakKeyDictionary()
 
 
 def run_in_chunks(
@@ -45,55 +37,45 @@ def run_in_chunks(
     -------
     Wraps, clips and largest payload of each part, int64 [parts, 3]: the ports, then the populations in running order.
     """
-    from neurodeploy.targets.emulator import kernel, stages
+    from neurodeploy.targets.emulator import job, stages
 
-    alone = _turns(program)
+    samples = len(outputs.s)
 
     def work(few: Span) -> Counts:
-        found: Counts = np.zeros_like(outputs.found)
-        run(few, outputs._replace(found=found))
+        if carried:
+            return _joined([alone(carried[sample], (sample, sample + 1)) for sample in range(*few)])
+        own = _taken(program)
+        found = alone(own, few)
+        program.spare.append(own)
         return found
 
-    def run(few: Span, given: Outputs) -> None:
-        for samples in [(sample, sample + 1) for sample in range(*few)] if carried else [few]:
-            with _memory(program, carried, samples[0]) as own:
-                kernel.run(program.tables, own, inputs, given, samples, alone)
+    def alone(own: Memory, few: Span) -> Counts:
+        job.run(program.tables, own, inputs, outputs, few)
+        return own.found.copy()
 
-    samples, found = len(outputs.s), outputs.found
+    def share(sample: int) -> Counts:
+        own = carried[sample] if carried else _taken(program)
+        stages.run_sample(program, own, inputs, outputs, sample, workers)
+        found: Counts = own.found.copy()
+        if not carried:
+            program.spare.append(own)
+        return found
+
     if samples < workers and outputs.s[0].size >= STAGED:
-        for sample in range(samples):
-            with _memory(program, carried, sample) as own:
-                stages.run_sample(program, alone, own, inputs, outputs, sample, workers)
-    elif workers == 1 or samples == 1:
-        run((0, samples), outputs)
+        found = _joined([share(sample) for sample in range(samples)])
     else:
         found = _joined(_spread(work, samples, workers))
     found[-len(program.cells) :, 2] = 1
-    return np.asarray(found)
-
-
-def _turns(program: Program) -> Turns:
-    """Return the turns of one thread, made once a program."""
-    from neurodeploy.targets.emulator.turns import turns
-
-    found = _TURNS.get(program)
-    if found is None:
-        found = _TURNS[program] = turns(program.tables)
     return found
 
 
-@contextlib.contextmanager
-def _memory(program: Program, carried: Sequence[Memory], sample: int) -> Iterator[Memory]:
-    """Give the memory of a sample, or any that no other thread uses and that goes back among the spare."""
-    if carried:
-        yield carried[sample]
-        return
+def _taken(program: Program) -> Memory:
+    """Return memory that no other thread uses, from the spare if there is any."""
     try:
         own: Memory = program.spare.pop()
     except IndexError:
         own = memory(program.tables, program.population_cells)
-    yield own
-    program.spare.append(own)
+    return own
 
 
 def run_stepwise(
