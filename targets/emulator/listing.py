@@ -6,10 +6,10 @@ import numpy as np
 
 from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.jit import first_way, njit
-from neurodeploy.targets.emulator.pointers import beyond, bits_set, lowest, nonzero, store_eight, store_marked
+from neurodeploy.targets.emulator.pointers import beyond, bits_set, lowest, nonzero, store_eight, store_marked, unusual
 from neurodeploy.targets.emulator.rows import OPTIONS
 
-i32 = np.int32
+i32, u64 = np.int32, np.uint64
 
 #: For each byte the places of the bits that are set in it, one a byte, from the lowest on.
 _PLACES = np.array(
@@ -19,9 +19,11 @@ _PLACES = np.array(
 
 @njit(inline="always")
 def _marked(flags, place, end):
-    """Return which of the flags [place, end) are not 0, but at most 64 of them, as bits."""
+    """Return which of the flags [place, end) are not 0, but at most 64 of them, as bits; place is 0, 64 or so on."""
     if place + 64 <= end:
         return nonzero(beyond(flags, place))
+    if place:
+        return nonzero(beyond(flags, end - 64)) >> u64(64 + place - end)
     bits = np.uint64(0)
     for i in range(place, end):
         bits |= np.uint64(flags[i] != 0) << np.uint64(i - place)
@@ -118,13 +120,57 @@ def mark_edges(indices, number, grain, edges, last):
     edges[last] = number
 
 
+@njit(inline="always")
+def _all_plain(values, size):
+    """Return whether all values are 0 or 1."""
+    if size < 64:
+        for i in range(size):
+            if np.int64(values[i]) >> 1:
+                return False
+        return True
+    found = unusual(beyond(values, size - 64))
+    for place in range(0, size - 63, 64):
+        found |= unusual(beyond(values, place))
+    return found == u64(0)
+
+
+@njit(inline="always")
+def _spread(bits):
+    """Return the 32 lowest bits with a bit between any two."""
+    bits &= u64(0xFFFFFFFF)
+    bits = (bits | bits << u64(16)) & u64(0x0000FFFF0000FFFF)
+    bits = (bits | bits << u64(8)) & u64(0x00FF00FF00FF00FF)
+    bits = (bits | bits << u64(4)) & u64(0x0F0F0F0F0F0F0F0F)
+    bits = (bits | bits << u64(2)) & u64(0x3333333333333333)
+    return (bits | bits << u64(1)) & u64(0x5555555555555555)
+
+
+@njit(inline="always")
+def _list_plain(dense, channels, plane, indices):
+    """As :func:`list_port` where there are one or two channels and all values are 0 or 1; return how many are 1."""
+    to = np.int64(0)
+    for place in range(0, plane, 64):
+        word = bits = _marked(dense, place, plane)
+        others = _marked(beyond(dense, plane), place, plane) if channels == 2 else u64(0)
+        if bits | others:
+            for nth in range(channels):
+                if channels == 2:
+                    half = u64(32 * nth)
+                    word = _spread(bits >> half) | _spread(others >> half) << u64(1)
+                to = _list_word(word, channels * place + 64 * nth, to, indices)
+    return to
+
+
 @njit(**OPTIONS)
 def list_port(dense, part, indices, payloads):
     """List a port's nonzero cells of one step, given in torch order, by internal index.
 
-    Return how many there are and how loud the loudest is: 1 where all payloads are 1, else at least 2.
+    Return how many there are and how loud the loudest is: 1 where all payloads are 1, which then are not listed, else
+    at least 2.
     """
     channels, plane = part[c.CHANNELS], part[c.HEIGHT] * part[c.WIDTH]
+    if channels <= 2 and _all_plain(dense, channels * plane):
+        return _list_plain(dense, channels, plane, indices), np.int64(1)
     to, low, high = np.int64(0), np.int64(1), np.int64(1)
     for place in range(0, plane, 64):
         bits = np.uint64(0)

@@ -63,16 +63,25 @@ def address(context, start):
     return types.intp(start), code
 
 
-@intrinsic
-def nonzero(context, start):
-    """Return which of the 64 elements from a pointer on are not 0, the first as the lowest bit of a uint64."""
+def _exceeding(limit: int) -> Callable[..., Any]:
+    """Return what finds elements that are more than a limit, those below 0 among them."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.VectorType(arguments[0].type.pointee, 64)
         values = builder.load(builder.bitcast(arguments[0], kind.as_pointer()), align=1)
-        return builder.bitcast(builder.icmp_unsigned("!=", values, ir.Constant(kind, None)), ir.IntType(64))
+        limits = ir.Constant(kind, [limit] * 64)
+        return builder.bitcast(builder.icmp_unsigned(">", values, limits), ir.IntType(64))
 
-    return types.uint64(start), code
+    @intrinsic
+    def bits(context, start):
+        """Return which of the 64 elements from a pointer on are so, the first as the lowest bit of a uint64."""
+        return types.uint64(start), code
+
+    return bits
+
+
+#: Which of 64 elements are not 0, and which are neither 0 nor 1.
+nonzero, unusual = _exceeding(0), _exceeding(1)
 
 
 @intrinsic
