@@ -3,11 +3,12 @@
 A population that no loop reaches runs for a chunk of steps before the next one starts, a map that only convolutions
 reach even line by line: state stays in the nearest cache for all of the chunk. Populations tied by a loop take turns
 every step. Networks beyond plain ones run in :mod:`neurodeploy.targets.emulator.stepwise_kernel`.
+
+Functions that do much are given the ``job`` (:mod:`neurodeploy.targets.emulator.job`) and compiled by themselves: with
+all in one the compiler takes twice as long, and dozens of pointers would be handed on.
 """
 
 from __future__ import annotations
-
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from neurodeploy.targets.emulator.claiming import FINISHED, claim, give_back
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.keeping import keep, stream
 from neurodeploy.targets.emulator.lines import Events, clear, convolve
-from neurodeploy.targets.emulator.listing import copy_events, list_fired, list_port, mark_edges
+from neurodeploy.targets.emulator.listing import copy_events, list_bytes, list_fired, list_port, mark_edges
 from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
 from neurodeploy.targets.emulator.pointers import beyond, pointer, settle
 from neurodeploy.targets.emulator.rows import OPTIONS
@@ -36,22 +37,6 @@ from neurodeploy.targets.emulator.vectors import DECAYED
 _LIMIT = np.int64((1 << 23) - 1)
 #: How often a thread looks for something to do before it says so.
 _PATIENCE = 1000
-
-
-class Sample(NamedTuple):
-    """The part of the outputs that a sample has, pointers, and the number of cells.
-
-    v has the ``cells_v`` cells from ``first_v`` on, whole populations.
-    """
-
-    s: Any
-    u: Any
-    v: Any
-    keeps_u: bool
-    first_v: int
-    cells_v: int
-    cells: int
-    streams: bool
 
 
 @njit(inline="always")
@@ -194,14 +179,19 @@ def _update_lines(tables, row, at, inside, pitch, memory, s):
 
 
 @njit(**OPTIONS)
-def _step_piece(tables, p, nth, t, t0, out, memory):
-    """Gather, update and list the events of one piece of a population in step t of the chunk from t0 on."""
+def _step_piece(job, p, nth, t, t0, before):
+    """Gather, update and list the events of one piece of a population in step t of the chunk from t0 on.
+
+    In all routines ``before`` steps of the arrays precede step 0 of the sample.
+    """
+    tables, memory, out = bare_tables(job), bare_memory(job), bare_outputs(job)
+    cells, at = bare_call(job).cells, before + t
     row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
     lines, width = row[c.LINES], row[c.LINE_CELLS]
     piece = lines * width
     cell = row[c.AT] + nth * piece
     arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[c.BEFORE] + nth))
-    kept, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
+    kept, inside = beyond(out.s, at * cells + cell), _stays_inside(tables, row, extremes, arriving)
     s = memory.flags if out.streams else kept
     pitch = _in_words(tables, row, t, extremes[0], memory)
     _gather_all(tables, row, nth, t, t0, pitch, memory)
@@ -218,14 +208,15 @@ def _step_piece(tables, p, nth, t, t0, out, memory):
     if out.streams:
         stream(s, piece, kept, 64)
     if out.keeps_u:
-        keep(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell), out.streams)
+        keep(beyond(memory.u, cell), piece, beyond(out.u, at * cells + cell), out.streams)
     if out.first_v <= cell < out.first_v + out.cells_v:
-        keep(beyond(memory.v, cell), piece, beyond(out.v, t * out.cells_v + cell - out.first_v), out.streams)
+        keep(beyond(memory.v, cell), piece, beyond(out.v, at * out.cells_v + cell - out.first_v), out.streams)
 
 
-@njit(inline="always")
-def _advance(tables, p, t0, t1, out, memory):
+@njit(**OPTIONS)
+def _advance(job, p, t0, t1, before):
     """Run one population for the steps [t0, t1), for which everything that reaches it is known."""
+    tables, memory = bare_tables(job), bare_memory(job)
     row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
     for t in range(t0, t1):
         arriving = np.int64(0)
@@ -235,33 +226,32 @@ def _advance(tables, p, t0, t1, out, memory):
         memory.arriving[t - t0] = arriving
     for nth in range(row[c.PIECES]):
         for t in range(t0, t1):
-            _step_piece(tables, p, nth, t, t0, out, memory)
+            _step_piece(job, p, nth, t, t0, before)
 
 
 @njit(inline="always")
-def _advance_all(tables, first, end, t0, t1, out, memory):
+def _advance_all(job, first, end, t0, t1, before):
     """Run the populations [first, end), which no loop leaves, for the steps [t0, t1)."""
-    p = first
+    p, populations = first, bare_tables(job).populations
     while p < end:
-        row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
-        if row[c.LOOPS]:
-            for t in range(t0, t1):
-                for one in range(p, row[c.UNTIL]):
-                    _advance(tables, one, t, t + 1, out, memory)
-        else:
-            _advance(tables, p, t0, t1, out, memory)
+        row = beyond(populations, p * c.POPULATION_COLUMNS)
+        each = np.int64(1) if row[c.LOOPS] else t1 - t0
+        for t in range(t0, t1, each):
+            for one in range(p, row[c.UNTIL]):
+                _advance(job, one, t, t + each, before)
         p = row[c.UNTIL]
 
 
-@njit(inline="always")
-def _enter(tables, port, step, t, inputs, out, memory):
-    """List what enters a port in step t, which is ``step`` counted over all samples."""
+@njit(**OPTIONS)
+def _enter(job, port, t, before):
+    """List what enters a port in step t."""
+    tables, memory, inputs, step = bare_tables(job), bare_memory(job), bare_inputs(job), before + t
     row = beyond(tables.parts, port * c.PART_COLUMNS)
     nth, begin, edges = _list(tables, port, t, memory)
     indices, payloads = beyond(memory.indices, begin), beyond(memory.payloads, begin)
     cell = step * inputs.cells + row[c.OFFSET]
     if inputs.form == BYTES:
-        number, loud = list_port(beyond(inputs.dense, cell), row, indices, payloads)
+        number, loud = list_bytes(beyond(inputs.dense, cell), row, indices, payloads)
     elif inputs.form == INTS:
         number, loud = list_port(beyond(inputs.wide, cell), row, indices, payloads)
     else:
@@ -276,14 +266,6 @@ def _enter(tables, port, step, t, inputs, out, memory):
 
 
 @njit(inline="always")
-def _enter_all(tables, ports, t0, t1, before, inputs, out, memory):
-    """List what enters in the steps [t0, t1); ``before`` steps of the arrays precede those of the sample."""
-    for t in range(t0, t1):
-        for port in range(ports):
-            _enter(tables, port, before + t, t, inputs, out, memory)
-
-
-@njit(inline="always")
 def _next_turn(turns, groups, chunks, turn):
     """Return the group that is next and its chunk; for one thread the ports and all populations take turns."""
     if groups:
@@ -292,27 +274,30 @@ def _next_turn(turns, groups, chunks, turn):
 
 
 @njit(inline="always")
-def _take_turns(tables, turns, call, steps, before, inputs, out, memory):
+def _take_turns(job, call, steps, before):
     """Run what waits for nothing, until all is done; return False where there was nothing to do for a while."""
-    ports, every, groups = call.ports, call.populations, call.groups
+    turns, groups = bare_turns(job), call.groups
     chunks, turn, tries = (steps[1] - steps[0] + c.CHUNK - 1) // c.CHUNK, np.int64(0), 0
-    group, chunk = _next_turn(turns, groups, chunks, turn)
-    while group != FINISHED and tries < _PATIENCE:
+    while tries < _PATIENCE:
+        group, chunk = _next_turn(turns, groups, chunks, turn)
+        if group == FINISHED:
+            return True
         tries += 1
         if group >= 0:
             tries, t0 = 0, steps[0] + chunk * c.CHUNK
             t1 = min(t0 + c.CHUNK, steps[1])
             if group == 0:
-                _enter_all(tables, ports, t0, t1, before, inputs, out, memory)
+                for t in range(t0, t1):
+                    for port in range(call.ports):
+                        _enter(job, port, t, before)
             else:
                 first = turns.groups[2 * group] if groups else np.int64(0)
-                end = turns.groups[2 * group + 1] if groups else every
-                _advance_all(tables, first, end, t0, t1, out, memory)
+                end = turns.groups[2 * group + 1] if groups else call.populations
+                _advance_all(job, first, end, t0, t1, before)
             if groups:
                 give_back(turns, group, chunk)
             turn += 1
-        group, chunk = _next_turn(turns, groups, chunks, turn)
-    return group == FINISHED
+    return False
 
 
 @njit(cache=True, **OPTIONS)
@@ -327,8 +312,7 @@ def run(numbers):
     Whether all is done: a thread that has waited for others for a while says no.
     """
     job = pointer(numbers)
-    tables, memory, inputs, out = bare_tables(job), bare_memory(job), bare_inputs(job), bare_outputs(job)
-    call, taken, finished = bare_call(job), bare_turns(job), True
+    memory, out, call, finished = bare_memory(job), bare_outputs(job), bare_call(job), True
     steps, alone = (out.first_t, out.first_t + call.steps), call.groups == 0
     if alone:
         clear(memory.found, 3 * memory.parts)
@@ -337,10 +321,7 @@ def run(numbers):
             clear(memory.u, memory.cells)
             clear(memory.v, memory.cells)
             clear(memory.extremes, 2 * memory.pieces)
-        before = sample * call.steps - out.first_t
-        s, u, v = beyond(out.s, before * call.cells), beyond(out.u, before * call.cells), beyond(out.v, before * out.cells_v)
-        here = Sample(s, u, v, out.keeps_u, out.first_v, out.cells_v, call.cells, out.streams)
-        finished = _take_turns(tables, taken, call, steps, before, inputs, here, memory)
+        finished = _take_turns(job, call, steps, sample * call.steps - out.first_t)
     if out.streams:
         settle()
     return finished

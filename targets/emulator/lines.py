@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.memory import OVERHANG
@@ -48,10 +50,10 @@ def _gather_wide(tables, row, events, y, edges, goal, alone, memory):
     if row[c.BEYOND] == 0:
         if alone:
             clear(goal, size)
-        gather_line(tables, row, y, address(goal), False, events, edges)
+        gather_line(tables, row, y, address(goal), np.int64(4), events, edges)
     else:
         clear(memory.own, size + OVERHANG)
-        gather_line(tables, row, y, address(memory.own), False, events, edges)
+        gather_line(tables, row, y, address(memory.own), np.int64(4), events, edges)
         add_scaled(goal, memory.own, size, row[c.BEYOND])
 
 
@@ -61,7 +63,7 @@ def bring(tables, row, at, events, y, line, memory):
     margin, even, gathered = row[c.MARGIN] * row[c.COUT], events.grain == row[c.CIN], memory.gathered[at] == 1
     edges = events.edges if even else beyond(memory.marks, at * memory.places)
     if gathered:
-        gather_line(tables, row, y, address(line) + 2 * margin, True, events, edges)
+        gather_line(tables, row, y, address(line) + 2 * margin, np.int64(2), events, edges)
     else:
         end = margin + row[c.WOUT] * row[c.COUT]
         scatter_line(tables, row, y, line, events, row[c.WIN] if even else 1)

@@ -162,15 +162,21 @@ def _list_plain(dense, channels, plane, indices):
 
 
 @njit(**OPTIONS)
-def list_port(dense, part, indices, payloads):
-    """List a port's nonzero cells of one step, given in torch order, by internal index.
-
-    Return how many there are and how loud the loudest is: 1 where all payloads are 1, which then are not listed, else
-    at least 2.
-    """
+def list_bytes(dense, part, indices, payloads):
+    """As :func:`list_port` of values of a byte; payloads are not listed where all are 1."""
     channels, plane = part[c.CHANNELS], part[c.HEIGHT] * part[c.WIDTH]
     if channels <= 2 and _all_plain(dense, channels * plane):
         return _list_plain(dense, channels, plane, indices), np.int64(1)
+    return list_port(dense, part, indices, payloads)
+
+
+@njit(**OPTIONS)
+def list_port(dense, part, indices, payloads):
+    """List a port's nonzero cells of one step, given in torch order, by internal index.
+
+    Return how many there are and how loud the loudest is: 1 where all payloads are 1, else at least 2.
+    """
+    channels, plane = part[c.CHANNELS], part[c.HEIGHT] * part[c.WIDTH]
     to, low, high = np.int64(0), np.int64(1), np.int64(1)
     for place in range(0, plane, 64):
         bits = np.uint64(0)

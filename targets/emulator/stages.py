@@ -21,9 +21,7 @@ _NAP = 5e-5
 _TURNS: weakref.WeakKeyDictionary[Program, Turns] = weakref.WeakKeyDictionary()
 
 
-def run_sample(
-    program: Program, memory: Memory, inputs: Inputs, outputs: Outputs, sample: int, threads: int
-) -> None:
+def run_sample(program: Program, memory: Memory, inputs: Inputs, outputs: Outputs, sample: int, threads: int) -> None:
     """Run the steps of one sample on up to ``threads`` threads, from cleared state where they begin with its first."""
     if (found := _TURNS.get(program)) is None:
         found = _TURNS[program] = turns(program.tables)

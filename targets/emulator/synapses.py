@@ -71,10 +71,10 @@ def add_dense(tables, row, goal, events):
 
 
 @njit(**OPTIONS)
-def gather_line(tables, row, y, first, short, events, edges):
+def gather_line(tables, row, y, first, width, events, edges):
     """Add what reaches line ``y`` of the target to the goal; edges are those of positions.
 
-    first : address of the goal, int16 cells where ``short``, else int32.
+    first : address of the goal, whose cells have ``width`` bytes: 2 or 4.
     """
     cin, win, cout, kw, sx, px = row[c.CIN], row[c.WIN], row[c.COUT], row[c.KW], row[c.SX], row[c.PX]
     length, rows, wout = row[c.TAP_LENGTH], row[c.TAP_ROWS], row[c.WOUT]
@@ -90,7 +90,7 @@ def gather_line(tables, row, y, first, short, events, edges):
             if begin < end:
                 base = (line * win + left - ky * kw) * cin
                 run, number = listed + 4 * begin, end - begin
-                if short:
+                if width == 2:
                     add_rows_short(first + 2 * x * cout, weights, rows, length, run, number, base)
                 else:
                     add_rows(first + 4 * x * cout, weights, rows, length, run, number, base)
