@@ -57,14 +57,7 @@ def run(
     if job[0] == 0:
         job[:INPUTS] = _numbers((*tables, *memory))
     steps, cells = outputs.s.shape[1:]
-    call = (
-        *samples,
-        steps,
-        cells,
-        len(tables.parts) - populations,
-        populations,
-        0 if turns.done is None else len(turns.done),
-    )
+    call = Call(*samples, steps, cells, len(tables.parts) - populations, populations, turns.number)
     job[INPUTS:SIZE] = _numbers((*inputs, *outputs, *call, *turns))
     return bool(kernel.run(job))
 

@@ -123,14 +123,11 @@ def mark_edges(indices, number, grain, edges, last):
 @njit(inline="always")
 def _all_plain(values, size):
     """Return whether all values are 0 or 1."""
-    if size < 64:
-        for i in range(size):
-            if np.int64(values[i]) >> 1:
-                return False
-        return True
-    found = unusual(beyond(values, size - 64))
+    found = u64(0) if size < 64 else unusual(beyond(values, size - 64))
     for place in range(0, size - 63, 64):
         found |= unusual(beyond(values, place))
+    for i in range(size if size < 64 else 0):
+        found |= u64(values[i]) >> u64(1)
     return found == u64(0)
 
 

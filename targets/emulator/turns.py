@@ -36,6 +36,11 @@ class Turns(NamedTuple):
     done: Any
     claimed: Any
 
+    @property
+    def number(self) -> int:
+        """How many groups take turns."""
+        return 0 if self.done is None else len(self.done)
+
 
 #: What one thread is told, which runs all.
 ALONE = Turns(None, None, None, None, None)
