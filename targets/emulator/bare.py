@@ -17,7 +17,7 @@ def bare_tables(job):
         longs(job[0]),
         longs(job[1]),
         longs(job[2]),
-        longs(job[3]),
+        ints(job[3]),
         words(job[4]),
         words(job[5]),
         ints(job[6]),

@@ -19,11 +19,10 @@ POPULATION_COLUMNS = 14
 KIND, SOURCE, LAG, BEYOND, BEGIN, NARROW, LENGTH, ROWS, WIDEST, MASS = range(10)
 # Convolutions: extents of source and target; kernel, stride and padding along both axes, dilation along the first;
 # groups; the sweep of a spike over a line (positions, margin, positions of a line with margins); where it begins in
-# ``reach``; where its packed rows tap by tap begin, -1 where it has none, their cells and number; and 2 to the power of
-# INVERSE_BITS over the source's channels, the next integer above it, or 0 where products with it would not be exact.
+# ``landings``; and where its packed rows tap by tap begin, -1 where it has none, their cells and number.
 CIN, HIN, WIN, COUT, HOUT, WOUT, KH, KW, SY, SX, PY, PX, DY, GROUPS = range(10, 24)
-SPAN, MARGIN, LINE, REACH, TAPS, TAP_LENGTH, TAP_ROWS, INVERSE = range(24, 32)
-PROJECTION_COLUMNS = 32
+SPAN, MARGIN, LINE, LANDING, TAPS, TAP_LENGTH, TAP_ROWS = range(24, 31)
+PROJECTION_COLUMNS = 31
 
 #: Kinds of projection.
 DENSE, CONVOLUTION = 0, 1
@@ -32,7 +31,5 @@ DENSE, CONVOLUTION = 0, 1
 CHUNK = 8
 #: Neurons of a piece of a map, unless a line has more.
 PIECE = 1024
-#: A cell divided by its channels is ``cell * INVERSE >> INVERSE_BITS``.
-INVERSE_BITS = 36
 #: Sums of at most this are kept in 16 bits.
 SHORT = (1 << 15) - 1

@@ -128,10 +128,24 @@ def sweep_rows(weight: Int32, sweep: Sweep, stride: int, dilation: int, groups: 
     return np.ascontiguousarray(rows.transpose(0, 1, 3, 2, 4)).reshape(-1, sweep.span * out)
 
 
-def sweep_starts(source: int, sweep: Sweep, stride: int, padding: int) -> Int64:
-    """Return for each source column the position of a line, margin included, where its sweep begins, and its phase."""
-    position, phase = np.divmod(np.arange(source) + padding, stride)
-    return np.stack([position - (sweep.span - 1) + sweep.margin, phase], axis=1).astype(np.int64)
+def landings(shape: Shape, sweep: Sweep, stride: int, padding: int, groups: int, target: int, length: int) -> Int32:
+    """Return for each cell of a source line where its sweep begins, int32 [cells, 2], in internal order.
+
+    First the cell of a target line, margin included; then where its row begins within those of a kernel line.
+
+    Parameters
+    ----------
+    shape : (C, H, W) of the source.
+    target, length : channels of the target, and cells of a row.
+    """
+    channels, _, width = shape
+    position, phase = np.divmod(np.arange(width) + padding, stride)
+    position += sweep.margin - (sweep.span - 1)
+    channel, parts = np.arange(channels), sweep.span if groups > 1 else 1
+    group = channel // (channels // groups) * (target // groups)
+    cells = position[:, None] * target + group
+    rows = ((phase * parts * channels)[:, None] + channel) * length
+    return np.stack([cells, rows], axis=-1).reshape(-1, 2).astype(np.int32)
 
 
 def to_internal(shape: Shape) -> Int32:

@@ -1,8 +1,8 @@
 """Bare pointers for the kernel: ``p[i]`` reads or writes without bounds, sign or reference count.
 
 An array handed to a compiled function is counted in and out, two locked instructions that outweigh the spikes of a
-small row; and each index might be negative, which costs a branch. To take dozens of arrays apart would also take a tenth
-of a short run, so those that a kernel works on come as addresses. Whoever takes an address keeps its array alive.
+small row; and each index might be negative, which costs a branch. To take dozens of arrays apart also takes a tenth of
+a short run, so those that a kernel works on come as addresses. Whoever takes an address keeps its array alive.
 """
 
 from __future__ import annotations

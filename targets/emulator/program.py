@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurodeploy.network import Convolution, Network, Population, Port, Projection, Shape, stored_weights
+from neurodeploy.network import Convolution, Network, Population, Port, Projection, stored_weights
 from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator import parameters
 from neurodeploy.targets.emulator.common import common_scale, exact_payload, uniform
@@ -26,11 +26,11 @@ from neurodeploy.targets.emulator.packing import (
     filled,
     fits,
     joined,
+    landings,
     pack,
     padded,
     shorten,
     sweep_rows,
-    sweep_starts,
     tap_rows,
     to_internal,
 )
@@ -50,7 +50,7 @@ class Tables(NamedTuple):
     parts, populations, projections : int64 [rows, columns] with the columns of
         :mod:`neurodeploy.targets.emulator.columns`. Parts are the ports, then the populations in running order;
         projections stand together by target.
-    reach : int64 [source columns, 2], ``sweep_starts`` of all convolutions, one after another.
+    landings : int32 [cells of source lines, 2], ``landings`` of all convolutions, one after another.
     packed : packed rows of int8 weights, of dense projections and of convolutions tap by tap.
     short : rows of int16 weights, of convolutions.
     wide : rows of all other weights.
@@ -61,7 +61,7 @@ class Tables(NamedTuple):
     parts: Int64
     populations: Int64
     projections: Int64
-    reach: Int64
+    landings: Int32
     packed: Words
     short: Words
     wide: Int32
@@ -188,7 +188,7 @@ class _Rows:
         self.packed: list[Words] = []
         self.short: list[Words] = []
         self.wide: list[Int32] = []
-        self.reach: list[Int64] = []
+        self.landings: list[Int32] = []
 
     def add(self, network: Network, projection: Projection, head: list[int], halved: int) -> None:
         """Append one projection whose weights are divided by 2 to the power of ``halved``."""
@@ -208,9 +208,9 @@ class _Rows:
         runs = groups == 1 == dilation[1] and fits(weight, np.int8)
         taps = self._rows(tap_rows(weight), np.int8) if runs else (-1, 0, 0, 0)
         geometry = [*source, *target, *kernel, *stride, *padding, dilation[0], groups]
-        extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.reach)), taps[0], *taps[2:], _inverse(source)]
+        extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.landings)), taps[0], *taps[2:]]
         self.projections.append([c.CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])
-        self.reach.append(sweep_starts(source[2], sweep, stride[1], padding[1]))
+        self.landings.append(landings(source, sweep, stride[1], padding[1], groups, target[0], rows[2]))
 
     def _rows(self, rows: Int32, kind: type[np.int8] | type[np.int16], whole: int = BLOCKS[-1]) -> Place:
         """Store rows, narrow ones with a multiple of ``whole`` cells; return their place."""
@@ -227,21 +227,11 @@ class _Rows:
         """Return the arrays of :class:`Tables` that describe projections."""
         return {
             "projections": np.array(self.projections, dtype=np.int64).reshape(-1, c.PROJECTION_COLUMNS),
-            "reach": np.concatenate([*self.reach, np.zeros((0, 2), np.int64)]),
+            "landings": np.concatenate([*self.landings, np.zeros((0, 2), np.int32)]),
             "packed": joined(self.packed, np.int16),
             "short": joined(self.short, np.int16),
             "wide": joined(self.wide, np.int32),
         }
-
-
-def _inverse(source: Shape) -> int:
-    """Return the factor by which the kernel divides the cells of a line by its channels; 0 where that is not exact.
-
-    It exceeds the quotient by less than 1, so that the product is exact while cell * channels < 2^INVERSE_BITS.
-    """
-    channels, _, width = source
-    exact = width * channels * channels < 1 << c.INVERSE_BITS and width * channels < 1 << (62 - c.INVERSE_BITS)
-    return (1 << c.INVERSE_BITS) // channels + 1 if exact else 0
 
 
 def _axes(connection: Convolution) -> tuple[tuple[int, int], ...]:
