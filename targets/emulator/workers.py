@@ -51,7 +51,8 @@ def run_in_chunks(
 
     def alone(own: Memory, few: Span) -> Counts:
         job.run(program.tables, own, inputs, outputs, few)
-        return own.found.copy()
+        found: Counts = own.found.copy()
+        return found
 
     def share(sample: int) -> Counts:
         own = carried[sample] if carried else _taken(program)
