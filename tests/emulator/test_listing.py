@@ -49,3 +49,29 @@ def test_lists_and_where_their_stretches_begin(grain, size):
 @njit(**OPTIONS)
 def list_flags(flags, size, grain, indices, edges):
     return listing.list_fired(pointer(flags), size, 1000, pointer(indices), grain, pointer(edges), 5)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int32])
+@pytest.mark.parametrize("loud", [1, 2, 200])
+@pytest.mark.parametrize("plane", [5, 63, 64, 100, 196])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_ports_are_listed_by_position(channels, plane, loud, kind):
+    """Whatever goes before: of few cells and of many, wherever the only loud one is."""
+    rng, part = np.random.default_rng(plane), np.array([channels * plane, 0, 16, channels, 1, plane, 0, 0])
+    for density in (0.0, 0.1, 0.6, 1.0):
+        dense = (rng.random((channels, plane)) < density).astype(kind)
+        dense[rng.integers(channels), rng.integers(plane)] = loud
+        indices, payloads = np.full(dense.size + 80, -1, np.int32), np.full(dense.size + 80, -1, np.int32)
+        number, found = list_values(dense.ravel(), part, indices, payloads)
+        inner = dense.T.ravel()
+        (sent,) = np.nonzero(inner)
+        assert indices[:number].tolist() == sent.tolist()
+        assert found == loud
+        assert loud == 1 or payloads[:number].tolist() == inner[sent].tolist()
+
+
+@njit(**OPTIONS)
+def list_values(dense, part, indices, payloads):
+    if dense.itemsize == 1:
+        return listing.list_bytes(pointer(dense), pointer(part), pointer(indices), pointer(payloads))
+    return listing.list_port(pointer(dense), pointer(part), pointer(indices), pointer(payloads))
