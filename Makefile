@@ -73,7 +73,7 @@ lava: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[models,digits,snntorch,norse,rockpool,onnx,cuda,partition,video,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[models,digits,snntorch,norse,rockpool,onnx,cuda,partition,video,detection,dev]"
 	touch $@
 
 clean:

@@ -133,10 +133,16 @@ def _read_neuron(module: Any, name: str, shape: Shape, dt: float) -> Fragment:
 def refuse_options(module: Any, name: str) -> None:
     """Raise :class:`Unsupported` for neurons that do not answer with spikes, or compute in another precision.
 
-    Also for a normalisation that scales every step by a factor of its own.
+    Also for a normalisation that scales every step by a factor of its own, and for neurons that cannot be stepped.
     """
     if isinstance(module, _EFFECTIVE):
         require_one_scale(module, name)
+    if isinstance(module, neuron.PSN):
+        raise Unsupported(
+            name,
+            "is a PSN, in which every step reads all others, later ones too",
+            "train with IFNode, LIFNode or CUBALIFNode",
+        )
     if not any(kind in _NODES for kind in type(module).__mro__):
         return  # refused by its class once it runs
     with torch.no_grad():
@@ -242,4 +248,4 @@ NEURONS: Mapping[type, Reader] = {
 _EFFECTIVE = (layer.TemporalEffectiveBatchNorm1d, layer.TemporalEffectiveBatchNorm2d)
 
 #: What a module of these classes is refused as, unless :data:`NEURONS` reads it.
-BASES: tuple[type, ...] = (base.MemoryModule, neuron.NonSpikingBaseNode, *_EFFECTIVE)
+BASES: tuple[type, ...] = (base.MemoryModule, neuron.NonSpikingBaseNode, neuron.PSN, *_EFFECTIVE)

@@ -259,7 +259,7 @@ class _Recorder(TorchFunctionMode):
             self.alive.append(tensor)
 
     def _known(self) -> str:
-        return ", ".join(kind.__name__ for kind in self.readers)
+        return ", ".join(dict.fromkeys(kind.__name__ for kind in self.readers))
 
     def finish(self, answers: Mapping[str, Any]) -> tuple[Graph, frozenset[str]]:
         """Return the graph, and the neurons of which it answers the membrane.

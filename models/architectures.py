@@ -1,7 +1,7 @@
 """The networks that a recipe's ``[model]`` table may name, each with its options and their limits; no torch here.
 
-A network takes float32 [T, B, C, H, W] and returns [T, B, classes], one answer a step. What builds it is imported when
-it is asked for.
+A network takes float32 [T, B, C, H, W] and returns [T, B, classes], one answer a step, unless its task is another than
+classification. What builds it is imported when it is asked for.
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.errors import UsageError
-from neurodeploy.models.metasdt.settings import MetaSdtSettings, MetaSdtV2Settings
+from neurodeploy.models.metasdt.settings import (
+    MaskRcnnSettings,
+    MetaSdtSettings,
+    MetaSdtV2Settings,
+    SemanticFpnSettings,
+)
 from neurodeploy.models.sma.settings import SmaResNetSettings, SmaVggSettings
 from neurodeploy.models.stsep.settings import StsepSettings
 from neurodeploy.models.tables import bounded, describe, join, nearest, one_of, read_table, write_table
+from neurodeploy.models.tasks.kinds import CLASSIFICATION, DETECTION, SEGMENTATION
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,19 +52,27 @@ class ResNetSettings:
 
 
 ModelSettings = (
-    ResNetSettings | StsepSettings | SmaVggSettings | SmaResNetSettings | MetaSdtSettings | MetaSdtV2Settings
+    ResNetSettings
+    | StsepSettings
+    | SmaVggSettings
+    | SmaResNetSettings
+    | MetaSdtSettings
+    | MetaSdtV2Settings
+    | SemanticFpnSettings
+    | MaskRcnnSettings
 )
 
 
 @dataclass(frozen=True)
 class ModelKind:
-    """One architecture: the dataclass of its options, and what builds it.
+    """One architecture: the dataclass of its options, what builds it, and the task that it is for.
 
     ``build`` takes the options and a :class:`ModelContext`. It raises :class:`ValueError` where they do not fit.
     """
 
     settings: type[Any]
     build: Callable[[Any, ModelContext], nn.Module]
+    task: str = CLASSIFICATION
 
 
 def _resnet(settings: ResNetSettings, context: ModelContext) -> nn.Module:
@@ -91,6 +105,20 @@ def _metasdt(settings: MetaSdtSettings | MetaSdtV2Settings, context: ModelContex
     return MetaSdt(settings, context)
 
 
+def _semantic_fpn(settings: SemanticFpnSettings, context: ModelContext) -> nn.Module:
+    from neurodeploy.models.metasdt.segmentation import SemanticFpn
+
+    return SemanticFpn(settings, context.classes, settings.width, context.input_shape[0], settings.head_dropout)
+
+
+def _mask_rcnn(settings: MaskRcnnSettings, context: ModelContext) -> nn.Module:
+    from neurodeploy.models.metasdt.detection import mask_rcnn
+
+    limits = {f"rpn_post_nms_top_n_{when}": settings.proposals for when in ("train", "test")}
+    options = {"features": settings.features, "box_batch_size_per_image": settings.regions, **limits}
+    return mask_rcnn(settings, context.classes + 1, settings.width, **options)
+
+
 MODEL_KINDS: dict[str, ModelKind] = {
     "resnet": ModelKind(ResNetSettings, _resnet),
     "stsep": ModelKind(StsepSettings, _stsep),
@@ -98,6 +126,8 @@ MODEL_KINDS: dict[str, ModelKind] = {
     "sma-resnet": ModelKind(SmaResNetSettings, _sma_resnet),
     "meta-sdt": ModelKind(MetaSdtSettings, _metasdt),
     "meta-sdt-v2": ModelKind(MetaSdtV2Settings, _metasdt),
+    "semantic-fpn": ModelKind(SemanticFpnSettings, _semantic_fpn, SEGMENTATION),
+    "mask-rcnn": ModelKind(MaskRcnnSettings, _mask_rcnn, DETECTION),
 }
 
 

@@ -32,6 +32,7 @@ from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.spikes import Scaling
 from neurodeploy.models.spiking.dynamics import Reset
 from neurodeploy.models.stdl.units import Units
+from neurodeploy.models.tasks.kinds import CLASSIFICATION
 
 Shape = tuple[int, ...]
 
@@ -157,9 +158,10 @@ def build_model(recipe: Recipe) -> nn.Module:
 
     It takes float32 [T, B, C, H, W] and returns [T, B, classes]: a :class:`ConvNet` for a recipe of layers, else what
     the architecture of its ``[model]`` makes. Raises :class:`UsageError` when its layers do not fit together, or its
-    output does not fit the dataset's classes.
+    output does not fit the dataset's task or classes.
     """
     kind = dataset_kind(recipe.data)
+    check_task(recipe)
     if recipe.model is not None:
         return _architecture(recipe.model, ModelContext(kind.input_shape, kind.classes, recipe.data.steps))
     model = ConvNet(recipe.layers, kind.input_shape, fused_norm=recipe.training.fused_norm)
@@ -170,6 +172,18 @@ def build_model(recipe: Recipe) -> nn.Module:
         found = f"has output shape {model.output_shape}, the dataset {recipe.data.dataset!r} has {kind.classes} classes"
         raise UsageError(last, found, f"end with a linear layer of {kind.classes} features and a lif layer")
     return model
+
+
+def check_task(recipe: Recipe) -> None:
+    """Raise :class:`UsageError` unless network and dataset of ``recipe`` are for the same task."""
+    task = dataset_kind(recipe.data).task
+    name = None if recipe.model is None else kind_of(recipe.model)
+    own = CLASSIFICATION if name is None else MODEL_KINDS[name].task
+    if own != task:
+        fitting = [kind for kind, model in MODEL_KINDS.items() if model.task == task]
+        subject, problem = "layers" if name is None else f"model ({name})", f"is for {own}, not {task}"
+        advice = f"for the dataset {recipe.data.dataset!r} take [model] kind = {' or '.join(map(repr, fitting))}"
+        raise UsageError(subject, problem, advice)
 
 
 def _architecture(settings: ModelSettings, context: ModelContext) -> nn.Module:

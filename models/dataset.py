@@ -8,25 +8,31 @@ from dataclasses import dataclass, replace
 from neurodeploy.errors import UsageError
 from neurodeploy.models import digits
 from neurodeploy.models.augmentations import augment_of, check_augmentations
-from neurodeploy.models.data import moving, pictures, recorded
+from neurodeploy.models.data import dense, moving, pictures, recorded
+from neurodeploy.models.data.coco import COCO_CLASSES
 from neurodeploy.models.data.layouts import RECORDED
+from neurodeploy.models.data.segmentation import ADE20K_CLASSES
 from neurodeploy.models.parts import stratified_part
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import Scaling, SpikeDataset
 from neurodeploy.models.tables import nearest
+from neurodeploy.models.tasks.kinds import CLASSIFICATION, DETECTION, SEGMENTATION
 
 
 @dataclass(frozen=True)
 class DatasetKind:
     """What a network must know of a dataset before it is loaded, and how to load it.
 
-    ``scaling`` makes input of its values; None where they are counts, which are taken as they are.
+    ``scaling`` makes input of its values; None where they are counts, which are taken as they are. ``task`` is one of
+    :mod:`neurodeploy.models.tasks.kinds`; any but classification has ``dense`` in the place of ``load``.
     """
 
     input_shape: tuple[int, int, int]
     classes: int
     load: Callable[[DataSettings], SpikeDataset]
     scaling: Scaling | None = None
+    task: str = CLASSIFICATION
+    dense: Callable[[DataSettings], dense.DenseDataset] | None = None
 
 
 def _recorded(settings: DataSettings) -> DatasetKind:
@@ -40,6 +46,16 @@ def _pictures(settings: DataSettings) -> DatasetKind:
     )
 
 
+def _ade20k(settings: DataSettings) -> DatasetKind:
+    scaling, shape = pictures.SCALINGS[settings.pixels], dense.crop_shape(settings)
+    return DatasetKind(shape, ADE20K_CLASSES, dense.refuse_labels, scaling, SEGMENTATION, dense.load_segmentation)
+
+
+def _coco(settings: DataSettings) -> DatasetKind:
+    scaling, shape = pictures.SCALINGS[settings.pixels], dense.photograph_shape(settings)
+    return DatasetKind(shape, COCO_CLASSES, dense.refuse_labels, scaling, DETECTION, dense.load_detection)
+
+
 #: What is known of a dataset may depend on the settings: which label is asked decides how many classes there are.
 DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     "digits": lambda _: DatasetKind(digits.INPUT_SHAPE, digits.CLASSES, digits.load_digits),
@@ -48,6 +64,8 @@ DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     ),
     **dict.fromkeys(RECORDED, _recorded),
     **dict.fromkeys(pictures.PICTURES, _pictures),
+    "ade20k": _ade20k,
+    "coco": _coco,
 }
 
 
@@ -58,10 +76,17 @@ def dataset_kind(settings: DataSettings) -> DatasetKind:
     return DATASETS[settings.dataset](settings)
 
 
+def load_samples(settings: DataSettings) -> SpikeDataset | dense.DenseDataset:
+    """Return the dataset that ``settings`` name for the task that it is for."""
+    kind = dataset_kind(settings)
+    return load_dataset(settings) if kind.dense is None else kind.dense(settings)
+
+
 def load_dataset(settings: DataSettings) -> SpikeDataset:
     """Return the dataset that ``settings`` name, with what they ask to change in training samples.
 
-    A dataset that brings an ``augment`` of its own keeps it.
+    A dataset that brings an ``augment`` of its own keeps it. Raises :class:`UsageError` for one without a class a
+    sample.
     """
     kind = dataset_kind(settings)
     data = kind.load(settings)

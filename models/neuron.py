@@ -83,8 +83,7 @@ class Lif(Carrying):
                 return normalized_sequence(norm, now, x)
             x = merged(norm, x)
         x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-        start = torch.zeros_like(x[0]) if self.carried is None else self.carried
-        spikes, last = sequence(self._dynamics, x, start, self.beta, self.threshold)
+        spikes, last = sequence(self._dynamics, x, self.carried, self.beta, self.threshold)
         self.carry(last)
         return spikes
 

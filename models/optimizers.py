@@ -57,15 +57,24 @@ def moments_of(settings: TrainingSettings) -> tuple[str, ...]:
 
 
 class NamedOptimizer:
-    """The optimizer of ``settings`` over ``parameters``, which are known by their names."""
+    """The optimizer of ``settings`` over ``parameters``, which are known by their names.
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], settings: TrainingSettings) -> None:
+    Those whose names begin with one of ``heads`` learn at the settings' ``head_rate``.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, nn.Parameter], settings: TrainingSettings, heads: tuple[str, ...] = ()
+    ) -> None:
         self._parameters, self._clip = dict(parameters), settings.clip_norm
         self._moments, self._scalars = moments_of(settings), OPTIMIZERS[settings.optimizer].scalars
-        matrices = [p for p in self._parameters.values() if p.ndim > 1]
-        others = [p for p in self._parameters.values() if p.ndim <= 1]
-        decays = [(matrices, settings.weight_decay), (others, 0.0)]
-        groups = [{"params": some, "weight_decay": d, "lr": settings.learning_rate} for some, d in decays if some]
+        kinds: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, p in self._parameters.items():
+            decay = settings.weight_decay if p.ndim > 1 else 0.0
+            kinds.setdefault((settings.head_rate if name.startswith(heads) else 1.0, decay), []).append(p)
+        groups = [
+            {"params": some, "weight_decay": decay, "lr": settings.learning_rate * factor, "factor": factor}
+            for (factor, decay), some in kinds.items()
+        ]
         self._optimizer = OPTIMIZERS[settings.optimizer].make(groups, settings)
 
     def zero_grad(self) -> None:
@@ -77,7 +86,7 @@ class NamedOptimizer:
         if self._clip:
             nn.utils.clip_grad_norm_(self._parameters.values(), self._clip, foreach=False)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         self._optimizer.step()
 
     def state(self) -> dict[str, Tensor]:

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from neurodeploy.models.architectures import ModelContext
 from neurodeploy.models.convnet import build_model
 from neurodeploy.models.dataset import dataset_kind
-from neurodeploy.models.losses import loss_of
 from neurodeploy.models.optimizers import moments_of
 from neurodeploy.models.recipe import Recipe
+from neurodeploy.models.stdl.planning import MethodPlan, plan_method
+from neurodeploy.models.tasks.rehearsal import rehearsal_of
 from neurodeploy.models.watching import layers, own_parameters, watching
 
 #: Batch normalisation needs more than one value a channel.
@@ -45,7 +47,9 @@ class LayerPlan:
 class TrainingPlan:
     """A recipe's layers and, in bytes, the memory of one process that trains it.
 
-    ``samples_at_once`` are those of one part of a process's share of a batch; ``input_bytes`` are theirs.
+    ``samples_at_once`` are those of one part of a process's share of a batch; ``input_bytes`` are theirs. Where a local
+    ``method`` trains the network, layers are told as back-propagation through time would keep them, and the total as
+    the method does; its auxiliary networks' weights, gradients and moments are in ``auxiliary_bytes``.
     """
 
     recipe: str
@@ -57,6 +61,8 @@ class TrainingPlan:
     optimizer_bytes: int
     average_bytes: int
     input_bytes: int
+    auxiliary_bytes: int = 0
+    method: MethodPlan | None = None
 
     @property
     def parameters(self) -> int:
@@ -74,33 +80,45 @@ class TrainingPlan:
         return sum(layer.kept_bytes for layer in self.layers)
 
     @property
+    def kept_bytes(self) -> int:
+        """What is kept at most for a backward pass by the recipe's method."""
+        return self.activation_bytes if self.method is None else self.method.kept_bytes
+
+    @property
     def total_bytes(self) -> int:
         """All of the above; buffers of the allocator and of libraries come on top."""
         fixed = self.parameter_bytes + self.gradient_bytes + self.optimizer_bytes + self.average_bytes
-        return fixed + self.input_bytes + self.activation_bytes
+        return fixed + self.auxiliary_bytes + self.input_bytes + self.kept_bytes
 
     def at(self, samples: int) -> TrainingPlan:
         """Return the plan with ``samples`` at once."""
         factor = samples / self.samples_at_once
         layers = tuple(replace(layer, kept_bytes=round(layer.kept_bytes * factor)) for layer in self.layers)
-        return replace(self, samples_at_once=samples, layers=layers, input_bytes=round(self.input_bytes * factor))
+        method = None if self.method is None else self.method.scaled(factor)
+        inputs = round(self.input_bytes * factor)
+        return replace(self, samples_at_once=samples, layers=layers, input_bytes=inputs, method=method)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan and its sums for JSON."""
-        sums = {name: getattr(self, name) for name in ("parameters", "macs", "activation_bytes", "total_bytes")}
-        return asdict(self) | sums
+        names = ("parameters", "macs", "activation_bytes", "kept_bytes", "total_bytes")
+        return asdict(self) | {name: getattr(self, name) for name in names}
 
 
 def plan_training(recipe: Recipe, processes: int = 1) -> TrainingPlan:
     """Return what training ``recipe`` takes of each of ``processes``; runs two samples forward, on the CPU.
 
-    torch's generator is left as it was. Raises :class:`neurodeploy.errors.UsageError` when the recipe makes no network.
+    torch's generator is left as it was. Raises :class:`neurodeploy.errors.UsageError` when the recipe makes no network,
+    or its method does not fit the network.
     """
+    kind = dataset_kind(recipe.data)
+    shape = kind.input_shape
     with torch.random.fork_rng(devices=[]):
-        model, shape = build_model(recipe), dataset_kind(recipe.data).input_shape
+        model = build_model(recipe)
         rows = _measured(model, recipe, shape)
+        method = plan_method(recipe, model, ModelContext(shape, kind.classes, recipe.data.steps))
     size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     settings = recipe.training
+    moments = len(moments_of(settings))
     cells = recipe.data.steps * int(torch.Size(shape).numel())
     plan = TrainingPlan(
         recipe=recipe.name,
@@ -109,9 +127,11 @@ def plan_training(recipe: Recipe, processes: int = 1) -> TrainingPlan:
         layers=rows,
         parameter_bytes=size,
         gradient_bytes=size,
-        optimizer_bytes=len(moments_of(settings)) * size,
+        optimizer_bytes=moments * size,
         average_bytes=size if settings.ema else 0,
         input_bytes=4 * _SAMPLES * cells,
+        auxiliary_bytes=0 if method is None else 4 * (2 + moments) * method.auxiliary_parameters,
+        method=method,
     )
     return plan.at(max(1, -(-settings.batch_size // (processes * settings.accumulate))))
 
@@ -146,9 +166,10 @@ def _measured(model: nn.Module, recipe: Recipe, input_shape: tuple[int, ...]) ->
         saved_tensors_hooks(keep, lambda tensor: tensor),
         torch.autocast("cpu", torch.bfloat16, enabled=recipe.training.precision == "bf16"),
     ):
+        rehearse = rehearsal_of(recipe)
         with watching(model.train(), note):
-            output = model(x)
-        loss_of(output, torch.zeros(_SAMPLES, dtype=torch.int64), recipe.training)
+            output = rehearse.forward(model, x)
+        rehearse.loss(output)
     last = next(reversed(rows))
     rows[last] = replace(rows[last], kept_bytes=rows[last].kept_bytes + _bytes(kept) - held)
     return _with_silent(list(rows.values()), model)

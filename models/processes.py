@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ import torch
 import torch.distributed as dist
 
 from neurodeploy.errors import BackendMissing, UsageError
+
+T = TypeVar("T")
 
 Indices = npt.NDArray[np.int64]
 _PLACE = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
@@ -53,6 +56,14 @@ class Processes:
         sums = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.all_reduce(sums)
         return [float(value) for value in sums]
+
+    def gathered(self, values: list[T]) -> list[T]:
+        """Return the lists of all processes as one, in the order of their ranks."""
+        if self.size == 1:
+            return values
+        lists: list[list[T]] = [[] for _ in range(self.size)]
+        dist.all_gather_object(lists, values)
+        return [value for each in lists for value in each]
 
     def wait(self) -> None:
         """Return once every process has come here."""

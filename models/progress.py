@@ -60,8 +60,9 @@ def tensorboard(folder: Path, *, write: bool) -> Iterator[Callable[[EpochMetrics
     writer = SummaryWriter(str(folder))
 
     def add(metrics: EpochMetrics, timing: EpochTiming) -> None:
-        for name, value in {**asdict(metrics), **asdict(timing)}.items():
-            if name != "epoch":
+        figures = metrics.as_line()
+        for name, value in {**figures, **figures.pop("figures", {}), **asdict(timing)}.items():
+            if name != "epoch" and value is not None:
                 writer.add_scalar(name, value, metrics.epoch)
         writer.flush()
 

@@ -6,19 +6,17 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.errors import InputError, UsageError
-from neurodeploy.files import require_file
+from neurodeploy.errors import UsageError
 from neurodeploy.models.architectures import ModelSettings, read_model, write_model
 from neurodeploy.models.augmentations import read_augmentations
 from neurodeploy.models.layers import Layer, read_layers, write_layers
+from neurodeploy.models.recipefiles import parse_toml, read_document
 from neurodeploy.models.stdl.settings import BpttSettings, MethodSettings, read_method, write_method
 from neurodeploy.models.tables import (
     bounded,
-    nearest,
     one_of,
     read_table,
     require_table,
@@ -27,7 +25,6 @@ from neurodeploy.models.tables import (
     write_value,
 )
 
-LARGEST_RECIPE = 1 << 18  # bytes; a recipe is read before anything in it can be trusted
 LARGEST_SEED = 2**32 - 1
 
 
@@ -44,7 +41,7 @@ class DataSettings:
     label : what of a moving digit is asked.
     train_samples : how many are trained on, each class in its share, drawn from ``split_seed``; 0 is all.
     folder : where the dataset's files lie; empty for one that needs none.
-    size : height and width that a network is fed; 0 is the dataset's own.
+    size : height and width that a network is fed; 0 is the dataset's own. Of COCO the shorter side in tests.
     framing : whether a step holds an equal share of a recording's events or of its time.
     split : which of a dataset's official splits.
     stride : frames of a video from one step to the next; 0 takes one frame of each of ``steps`` equal parts of it.
@@ -102,6 +99,8 @@ class TrainingSettings:
     clip_norm : the Euclidean norm of all gradients together that a step takes at most; 0 clips none.
     fused_norm : compute a batch norm and the lif layer behind it as one in training: less is kept for the backward
         pass, and on a CPU it takes less time. The results are others by rounding, so runs are not those without it.
+    pretrained : checkpoint of a classifier whose backbone the network's begins with; empty for none.
+    head_rate : times what rate the head of a network learns, where that names one: Semantic-FPN's, behind its pyramid.
     deterministic : let a GPU give equal bytes for equal training, at some cost; a CPU always does.
     """
 
@@ -133,6 +132,8 @@ class TrainingSettings:
     clip_norm: float = unwritten(bounded(0.0, 1e30, 0.0))
     deterministic: bool = unwritten(field(default=False))
     fused_norm: bool = unwritten(field(default=False))
+    pretrained: str = unwritten(field(default=""))
+    head_rate: float = unwritten(bounded(0.0, 1e6, 1.0))
 
 
 @dataclass(frozen=True)
@@ -171,20 +172,21 @@ class _Head:
 def load_recipe(name: str | Path, overrides: Sequence[str] = (), seed: int | None = None) -> Recipe:
     """Return the recipe in the file ``name``, or the packaged one when ``name`` is bare (``digits``) and no such file.
 
-    ``overrides`` are ``key=value`` texts (``training.epochs=2``, ``layers.0.channels=8``; a key that only one table has
-    needs no table name); ``seed`` replaces the recipe's. Raises :class:`InputError` for a file that cannot be read and
-    :class:`UsageError` for a key or value that a recipe cannot have.
+    A file may be based on another recipe; see :mod:`neurodeploy.models.recipefiles`. ``overrides`` are ``key=value``
+    texts (``training.epochs=2``, ``layers.0.channels=8``; a key that only one table has needs no table name); ``seed``
+    replaces the recipe's. Raises :class:`InputError` for a file that cannot be read and :class:`UsageError` for a key
+    or value that a recipe cannot have.
     """
-    text, file = _read_text(str(name))
-    return parse_recipe(text, file, [*overrides, *([] if seed is None else [f"seed={seed}"])])
+    document, file = read_document(str(name))
+    return _parsed(document, file, [*overrides, *([] if seed is None else [f"seed={seed}"])])
 
 
 def parse_recipe(text: str, file: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe written as TOML ``text``; ``file`` is the name that errors give it."""
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(file, f"is not valid TOML ({error})", "correct the file") from error
+    """Return the recipe written as TOML ``text``, which stands alone; ``file`` is the name that errors give it."""
+    return _parsed(parse_toml(text, file), file, overrides)
+
+
+def _parsed(document: dict[str, Any], file: str, overrides: Sequence[str]) -> Recipe:
     for override in overrides:
         _override(document, override)
     inner = [f"{table}.{f.name}" for table, cls in _TABLES.items() for f in fields(cls)]
@@ -235,34 +237,6 @@ def _read_training(raw: object, file: str) -> TrainingSettings:
         found = f"has {len(settings.milestones)} epochs beside schedule {settings.schedule!r}"
         raise UsageError(f"{file}: training.milestones", found, 'schedule = "step" and milestones need each other')
     return settings
-
-
-def packaged_recipes() -> dict[str, Path]:
-    """Return the recipes that come with neurodeploy: name -> file."""
-    folder = Path(str(resources.files("neurodeploy.models.recipes")))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def _read_text(name: str) -> tuple[str, str]:
-    packaged = packaged_recipes()
-    path = Path(name)
-    if not path.is_file() and name in packaged:
-        path = packaged[name]
-    elif not path.exists():
-        raise InputError(
-            name, "no such recipe file", f"give a TOML file or a packaged recipe; {nearest(path.stem, packaged)}"
-        )
-    require_file(path)
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST_RECIPE + 1)
-        if len(data) > LARGEST_RECIPE:
-            raise InputError(name, f"is larger than the {LARGEST_RECIPE} bytes a recipe may have", "is it a recipe?")
-        return data.decode("utf-8"), path.name if path == packaged.get(name) else name
-    except UnicodeDecodeError as error:
-        raise InputError(name, "is not UTF-8 text", "give a TOML file") from error
-    except OSError as error:
-        raise InputError(name, f"cannot be read ({error.strerror})", "check its permissions") from error
 
 
 def _override(document: dict[str, Any], text: str) -> None:

@@ -107,7 +107,7 @@ class RunFolder:
 
     def write_metrics(self, history: Iterable[EpochMetrics]) -> None:
         """Write one JSON line an epoch, always all of them: a resumed run repeats none and misses none."""
-        self.write_text("metrics", "".join(json.dumps(asdict(line)) + "\n" for line in history))
+        self.write_text("metrics", "".join(json.dumps(line.as_line()) + "\n" for line in history))
 
     def add_timing(self, timing: EpochTiming) -> None:
         """Add one JSON line; lines of the same epoch or later, from before a run was resumed, go."""

@@ -12,6 +12,7 @@ import numpy as np
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.events import EventInput
 from neurodeploy.models.checkpoint import current_versions
+from neurodeploy.models.data.dense import DenseDataset, DenseSamples
 from neurodeploy.models.processes import Processes
 from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.spikes import Fingerprinted, HeldSpikes, LabelledSpikes, SpikeDataset
@@ -22,7 +23,7 @@ SCHEMA = 1
 _BLOCK = 256
 
 
-def run_record(recipe: Recipe, data: SpikeDataset, processes: Processes) -> dict[str, Any]:
+def run_record(recipe: Recipe, data: SpikeDataset | DenseDataset, processes: Processes) -> dict[str, Any]:
     """Return what a run is made from: recipe, seed, data with their hash, versions and device, but no time."""
     return {
         "schema": SCHEMA,
@@ -40,7 +41,7 @@ def run_record(recipe: Recipe, data: SpikeDataset, processes: Processes) -> dict
     }
 
 
-def data_hash(data: SpikeDataset) -> str:
+def data_hash(data: SpikeDataset | DenseDataset) -> str:
     """Return the SHA-256 of all training and test samples, their shapes, types and order.
 
     Samples that know a fingerprint of theirs are told by that; others are read as a whole.
@@ -67,7 +68,7 @@ def check_same_data(file: Path, record: dict[str, Any]) -> None:
         raise UsageError(str(file.parent), found, "bring the data back, or start again with --force")
 
 
-def _feed(digest: hashlib._Hash, samples: LabelledSpikes) -> None:
+def _feed(digest: hashlib._Hash, samples: LabelledSpikes | DenseSamples) -> None:
     if isinstance(samples, Fingerprinted):
         digest.update(samples.fingerprint())
         return

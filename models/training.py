@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from neurodeploy.errors import UsageError
 from neurodeploy.models.checkpoint import save_checkpoint
-from neurodeploy.models.dataset import load_dataset
+from neurodeploy.models.convnet import check_task
+from neurodeploy.models.data.dense import DenseDataset
+from neurodeploy.models.dataset import load_samples
 from neurodeploy.models.determinism import deterministic
 from neurodeploy.models.interrupts import Stop, listening
 from neurodeploy.models.processes import Processes, joined
@@ -21,8 +23,12 @@ from neurodeploy.models.recipe import Recipe
 from neurodeploy.models.runfolder import TENSORBOARD, RunFolder
 from neurodeploy.models.runrecord import check_same_data, run_record
 from neurodeploy.models.shortage import naming_shortage
+from neurodeploy.models.spikes import SpikeDataset
 from neurodeploy.models.threads import one_thread
 from neurodeploy.models.trainer import EpochMetrics, Trainer
+
+#: Files of a run that hold samples.
+_SAMPLES = ("test", "calibration")
 
 OnEpoch = Callable[[EpochMetrics], None]
 OnTiming = Callable[[EpochTiming], None]
@@ -30,14 +36,15 @@ OnTiming = Callable[[EpochTiming], None]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A finished run: accuracies are shares of the samples, ``seconds`` the wall time of this call alone."""
+    """A finished run: accuracies are those of :class:`EpochMetrics`, ``seconds`` the wall time of this call alone."""
 
     recipe: Recipe
     parameters: int
-    train_accuracy: float
+    train_accuracy: float | None
     test_accuracy: float
     seconds: float
     files: dict[str, Path]
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -86,7 +93,8 @@ def train(
         naming_shortage(recipe, processes),
         deterministic(recipe.training.deterministic, processes.device),
     ):
-        trainer = Trainer(recipe, load_dataset(recipe.data), processes)
+        check_task(recipe)  # before files are looked for
+        trainer = Trainer(recipe, load_samples(recipe.data), processes)
         run = _Run(trainer, RunFolder(folder), on_epoch, on_timing)
         run.open(resume=resume, force=force)
         train_accuracy = run.finish()
@@ -96,7 +104,8 @@ def train(
         train_accuracy=train_accuracy,
         test_accuracy=trainer.history[-1].test_accuracy,
         seconds=time.monotonic() - began,
-        files=run.folder.files,
+        files=run.files,
+        figures=trainer.history[-1].figures,
     )
 
 
@@ -111,6 +120,12 @@ class _Run:
         self._writes = trainer.processes.first
         self._saved = (0, 0)  # epochs, and steps of the next
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files of a finished run; samples are written where a chip can take them."""
+        without = _SAMPLES if isinstance(self.trainer.data, DenseDataset) else ()
+        return {name: path for name, path in self.folder.files.items() if name not in without}
+
     def open(self, *, resume: bool, force: bool) -> None:
         """Start the folder, or bring the trainer to the state that is in it."""
         trainer, folder = self.trainer, self.folder
@@ -118,22 +133,26 @@ class _Run:
         if resume:
             last = folder.resume(trainer.recipe, write=self._writes)
             check_same_data(folder.files["run"], record)
-            if last is not None:
+            if last is None:
+                trainer.begin()
+            else:
                 trainer.restore(last, str(folder.files["last"]))
                 self._saved = (len(trainer.history), trainer.step)
-        elif self._writes:
-            folder.start(trainer.recipe, force=force)
+        else:
+            trainer.begin()
+            if self._writes:
+                folder.start(trainer.recipe, force=force)
         trainer.processes.wait()
         if self._writes:
             folder.write_text("run", json.dumps(record, indent=1) + "\n")
             if resume:
                 folder.write_metrics(trainer.history)  # it may have been stopped between the state and its metrics
 
-    def finish(self) -> float:
+    def finish(self) -> float | None:
         """Train the epochs that are left, write what a finished run holds and return the final training accuracy."""
         trainer, files = self.trainer, self.folder.files
         try:
-            if self._writes:
+            if self._writes and isinstance(trainer.data, SpikeDataset):
                 trainer.data.test.save(files["test"])
                 trainer.data.calibration.save(files["calibration"])
             with listening() as stop, tensorboard(self.folder.folder / TENSORBOARD, write=self._writes) as board:
@@ -142,7 +161,7 @@ class _Run:
                     self._epoch(board, stop)
             if self._writes:
                 save_checkpoint(files["model"], trainer.network())
-            return trainer.accuracy(trainer.data.train)
+            return trainer.accuracy(trainer.data.train) if trainer.task.counted else None
         except KeyboardInterrupt as stopped:
             raise TrainingInterrupted(*self._saved) from stopped
 

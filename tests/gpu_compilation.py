@@ -172,19 +172,36 @@ def training(_device: Device, seeds: range) -> None:
     from neurodeploy.models.spiking import device
     from tests.models.spiking.test_spiking_kernels import MODELS
 
-    def launch(dynamics: Dynamics, dtype: torch.dtype, neurons: int, *, trained: bool) -> None:
+    def launch(dynamics: Dynamics, dtype: torch.dtype, neurons: int, *, trained: bool, started: bool) -> None:
         x = torch.zeros(4, neurons, dtype=dtype, requires_grad=True)
         factor, threshold = (torch.tensor(c, requires_grad=trained) for c in (dynamics.factor, dynamics.threshold))
-        spikes, last = device.sequence(dynamics, x, torch.zeros_like(x[0]), factor, threshold)
-        (spikes.sum() + last.sum()).backward()
+        start = torch.zeros(neurons, dtype=dtype) if started else None
+        spikes, last = device.sequence(dynamics, x, start, factor, threshold)
+        (spikes.sum() + (last.sum() if started else 0.0)).backward()
 
     for dynamics in MODELS.values():
-        launch(dynamics, torch.float32, 1024, trained=True)
+        launch(dynamics, torch.float32, 1024, trained=True, started=True)
     for dtype in device.DTYPES:
-        launch(MODELS["sj"], dtype, 1024, trained=False)
+        launch(MODELS["sj"], dtype, 1024, trained=False, started=False)
     for dtype, neurons, dynamics in product(device.DTYPES, (1, 700, 1024), MODELS.values()) if seeds else ():
-        for trained in (False, True):
-            launch(dynamics, dtype, neurons, trained=trained)
+        for trained, started in product((False, True), repeat=2):
+            launch(dynamics, dtype, neurons, trained=trained, started=started)
+    for dtype, neurons in product(device.DTYPES, (700, 1024) if seeds else (1024,)):
+        device.rounded(torch.zeros(4, neurons, dtype=dtype, requires_grad=True), 4, 4.0).sum().backward()
+
+
+def systems(_device: Device, _seeds: range) -> None:
+    """Train each of the trained systems, in small, on one sequence as on a GPU.
+
+    Their tensors lie on the CPU, and no launch writes any, so that numbers mean nothing.
+    """
+    from neurodeploy.models.spiking import device
+    from tests.models.systems import SMALL, small
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "takes", lambda x: x.dtype in device.DTYPES and bool(x.numel()))
+        for name in SMALL:
+            small(name)(torch.zeros(2, 2, 3, 32, 32)).sum().backward()
 
 
 def in_a_child(name: str, folder: Path) -> list[Kernel]:
@@ -197,7 +214,11 @@ def in_a_child(name: str, folder: Path) -> list[Kernel]:
     return [Kernel(**fields) for fields in json.loads(done.stdout)]
 
 
-SUBJECTS: dict[str, Callable[[Device, range], None]] = {"emulator": emulator, "training": training}
+SUBJECTS: dict[str, Callable[[Device, range], None]] = {
+    "emulator": emulator,
+    "training": training,
+    "systems": systems,
+}
 
 
 def main(*names: str) -> None:

@@ -14,6 +14,9 @@ import numpy.typing as npt
 from neurodeploy.models.data.coco import DetectionSet
 from neurodeploy.models.extras import require
 
+#: One object as pycocotools takes it.
+Row = dict[str, Any]
+
 #: What pycocotools' summary holds, in its order: precision, then recall, by overlap, size and detections an image.
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
@@ -44,14 +47,18 @@ def average_precision(found: Iterable[Detections], dataset: DetectionSet, *, mas
     A figure that has nothing to be counted on, such as that of large objects where there are none, is -1. Every image
     of the dataset counts, whether anything was found in it or not.
     """
+    return precision_of([row for each in found for row in rows_of(each, dataset, masks=masks)], dataset, masks=masks)
+
+
+def precision_of(results: list[Row], dataset: DetectionSet, *, masks: bool = False) -> dict[str, float]:
+    """Return :data:`FIGURES` of rows that :func:`rows_of` made; those with masks have figures of boxes too."""
     require("pycocotools", extra="video")
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    results = [row for each in found for row in _rows(each, dataset, masks)]
     with redirect_stdout(io.StringIO()):  # it reports its progress there
         truth = COCO(str(dataset.annotations))
-        answers = truth.loadRes(results) if results else _none(truth)
+        answers = truth.loadRes([dict(row) for row in results]) if results else _none(truth)
         judge = COCOeval(truth, answers, "segm" if masks else "bbox")
         judge.params.imgIds = sorted(each.image_id for each in dataset.pictures)
         judge.evaluate()
@@ -70,7 +77,8 @@ def _none(truth: Any) -> Any:
     return answers
 
 
-def _rows(found: Detections, dataset: DetectionSet, masks: bool) -> Iterable[dict[str, Any]]:
+def rows_of(found: Detections, dataset: DetectionSet, *, masks: bool = False) -> Iterable[Row]:
+    """Yield what was found in one image as pycocotools has it, an object a row; masks become run lengths."""
     if masks and found.masks is None:
         raise ValueError(f"no masks for image {found.image_id}")
     for index, (left, top, right, bottom) in enumerate(found.boxes.tolist()):

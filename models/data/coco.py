@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy.typing as npt
 
 from neurodeploy.errors import InputError
 from neurodeploy.models.data.decoding import in_threads
-from neurodeploy.models.data.detection import Detected, for_testing, for_training
+from neurodeploy.models.data.detection import SHORTER, Detected, for_testing, for_training
 from neurodeploy.models.data.imagefile import read_image
 from neurodeploy.models.data.listing import Place, read_json
 from neurodeploy.models.extras import require
@@ -24,6 +26,8 @@ COCO = Place(
     ("{train,val}2017/*.jpg", "annotations/instances_{train,val}2017.json"),
     "https://cocodataset.org/#download",
 )
+
+COCO_CLASSES = 80
 
 #: Images with a shorter side than this are not trained on.
 SMALLEST_SIDE = 32
@@ -51,12 +55,14 @@ class DetectionSet:
     annotations : the table that they come from, which evaluation reads again.
     pictures : one an image.
     categories : the dataset's number of each class, in the order of the labels: COCO's go from 1 to 90 with gaps.
+    shorter : the shorter side of images that are tested, and the longest of those that training draws.
     """
 
     folder: Path
     annotations: Path
     pictures: tuple[Picture, ...]
     categories: tuple[int, ...]
+    shorter: int = SHORTER
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -89,12 +95,19 @@ class DetectionSet:
 
     def take(self, indices: npt.NDArray[np.integer[Any]]) -> list[Detected]:
         """Return images as tests see them."""
-        return in_threads(lambda index: for_testing(self.read(int(index))), indices)
+        return in_threads(lambda index: for_testing(self.read(int(index)), self.shorter), indices)
 
     def draw(self, indices: npt.NDArray[np.integer[Any]], draws: Sequence[Draw]) -> list[Detected]:
         """Return images as training sees them, each drawn from its own generator."""
         pairs = list(zip(indices.tolist(), draws, strict=True))
-        return in_threads(lambda pair: for_training(self.read(pair[0]), pair[1]), pairs)
+        return in_threads(lambda pair: for_training(self.read(pair[0]), pair[1], self.shorter), pairs)
+
+    def fingerprint(self) -> bytes:
+        """Return bytes that tell these samples from others, by the table and the names of their files."""
+        with self.annotations.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256")
+        digest.update(json.dumps([[each.name for each in self.pictures], self.shorter]).encode())
+        return digest.digest()
 
     def _mask(self, annotation: Mapping[str, Any], picture: Picture) -> npt.NDArray[np.bool_]:
         try:
@@ -104,18 +117,21 @@ class DetectionSet:
             raise InputError(subject, f"makes no mask ({error})", _AGAIN) from error
 
 
-def load_coco(folder: str) -> tuple[DetectionSet, DetectionSet]:
-    """Return training and validation side of COCO 2017, found in ``folder``.
+def load_coco(folder: str, shorter: int = SHORTER) -> tuple[DetectionSet, DetectionSet]:
+    """Return training and validation side of COCO 2017, found in ``folder``, images with sides of ``shorter`` or less.
 
     Training leaves out images without objects and those with a side below 32 pixels; validation keeps all 5,000.
 
     Raises :class:`InputError` where the folder does not hold the dataset or a table is damaged.
     """
     root = COCO.root(folder)
-    return _side(root, "train2017", training=True), _side(root, "val2017", training=False)
+    train, val = _side(root, "train2017", shorter, training=True), _side(root, "val2017", shorter, training=False)
+    if train.categories != val.categories:
+        raise InputError(str(val.annotations), f"has other categories than {train.annotations.name}", _AGAIN)
+    return train, val
 
 
-def _side(root: Path, side: str, *, training: bool) -> DetectionSet:
+def _side(root: Path, side: str, shorter: int, *, training: bool) -> DetectionSet:
     images = COCO.require(root, side)
     table = root / "annotations" / f"instances_{side}.json"
     document = read_json(table, COCO, root)
@@ -128,6 +144,8 @@ def _side(root: Path, side: str, *, training: bool) -> DetectionSet:
         pictures = [_picture(each, objects.get(int(each["id"]), [])) for each in document["images"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(str(table), f"is no table of instances ({type(error).__name__}: {error})", _AGAIN) from error
+    if len(categories) > COCO_CLASSES:
+        raise InputError(str(table), f"has {len(categories)} categories, and COCO {COCO_CLASSES}", _AGAIN)
     if training:
         pictures = [each for each in pictures if each.objects and min(each.size) >= SMALLEST_SIDE]
     if not pictures:
@@ -135,7 +153,7 @@ def _side(root: Path, side: str, *, training: bool) -> DetectionSet:
     for each in pictures:
         if Path(each.name).name != each.name:
             raise InputError(str(table), f"names {each.name!r}, which is no file of {images}", _AGAIN)
-    return DetectionSet(images, table, tuple(pictures), categories)
+    return DetectionSet(images, table, tuple(pictures), categories, shorter)
 
 
 def _picture(entry: Mapping[str, Any], objects: list[Mapping[str, Any]]) -> Picture:

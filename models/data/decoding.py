@@ -1,16 +1,16 @@
-"""The threads that decode files: as many as the processor has room for, shared by everything that loads.
+"""The threads that read and decode files: as many as the processor has room for, shared by everything that loads.
 
-What is decoded is put where its index says, so that a batch tells neither the number of threads nor their speed. FFmpeg
-and Pillow let go of Python's lock while they work; memory holds one file for each thread beside the batch.
+What is decoded stands where its item did, so that a batch tells neither the number of threads nor their speed. FFmpeg
+and Pillow let go of Python's lock while they work.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import lru_cache
-from itertools import islice
 from typing import TypeVar
 
 from neurodeploy.errors import UsageError
@@ -21,28 +21,34 @@ R = TypeVar("R")
 #: Names another number of threads than one for each processor core that this process may use.
 THREADS_VARIABLE = "NEURODEPLOY_DATA_THREADS"
 
-#: Items that wait for a thread at a time; a dataset has millions of files, and a waiting one takes a kilobyte.
+#: Items of :func:`in_threads` that wait for a thread at a time; a dataset has millions of files.
 _BLOCK = 4096
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return ``function`` of each item, in order, computed in the decoding threads.
+    """Return ``function`` of each item, in order, computed in the decoding threads; otherwise as :func:`mapped`."""
+    return list(mapped(function, items, _BLOCK))
 
-    Raises what the first item in order to fail has raised; by then no item is being worked on any more.
+
+def mapped(function: Callable[[T], R], items: Iterable[T], ahead: int = 0) -> Iterator[R]:
+    """Yield ``function`` of each item, in order, computed in the decoding threads.
+
+    At most ``ahead`` items, two for each thread where it is 0, are taken and not yet yielded, so that memory does not
+    grow with their number. Raises what the first item in order to fail has raised; by then, and when the
+    iterator is left early, no item is being worked on any more.
     """
-    pool, left, found = _pool(threads()), iter(items), list[R]()
-    while block := list(islice(left, _BLOCK)):
-        found += _in_order([pool.submit(function, item) for item in block])
-    return found
-
-
-def _in_order(tasks: list[Future[R]]) -> list[R]:
-    wait(tasks, return_when=FIRST_EXCEPTION)
-    # Tasks begin in order: one that can still be cancelled comes after the one that failed.
-    for task in tasks:
-        task.cancel()
-    wait(tasks)
-    return [task.result() for task in tasks]
+    pool, tasks = _pool(threads()), deque[Future[R]]()
+    try:
+        for item in items:
+            tasks.append(pool.submit(function, item))
+            if len(tasks) >= (ahead or 2 * threads()):
+                yield tasks.popleft().result()
+        while tasks:
+            yield tasks.popleft().result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        wait(tasks)
 
 
 def threads() -> int:

@@ -51,18 +51,27 @@ class Detected:
         return len(self.labels)
 
 
-def for_testing(sample: Detected) -> Detected:
-    """Return the sample with a shorter side of 800, or a longer one of 1333 where that is less."""
-    return resized_to(sample, SHORTER)
+def for_testing(sample: Detected, shorter: int = SHORTER) -> Detected:
+    """Return the sample with a shorter side of 800, or a longer one of 1333 where that is less.
+
+    Another ``shorter`` than 800 scales all sizes of this module in proportion, here and in :func:`for_training`.
+    """
+    return resized_to(sample, shorter, _scaled(LONGEST, shorter))
 
 
-def for_training(sample: Detected, draw: Draw) -> Detected:
+def for_training(sample: Detected, draw: Draw, shorter: int = SHORTER) -> Detected:
     """Return a drawn view: mirrored or not, at one of several scales, in half of the cases a crop of another scale."""
     sample = mirrored(sample, draw)
     if draw.random() < 0.5:
-        before = resized_to(sample, int(draw.choice(_BEFORE_CROP)), _LONGEST_BEFORE_CROP)
-        sample = drawn_crop(before, draw)
-    return resized_to(sample, int(draw.choice(SCALES)))
+        side = _scaled(int(draw.choice(_BEFORE_CROP)), shorter)
+        before = resized_to(sample, side, _scaled(_LONGEST_BEFORE_CROP, shorter))
+        low, high = (_scaled(side, shorter) for side in _CROP)
+        sample = drawn_crop(before, draw, (low, high))
+    return resized_to(sample, _scaled(int(draw.choice(SCALES)), shorter), _scaled(LONGEST, shorter))
+
+
+def _scaled(side: int, shorter: int) -> int:
+    return max(1, round(side * shorter / SHORTER))
 
 
 def mirrored(sample: Detected, draw: Draw, probability: float = 0.5) -> Detected:
@@ -89,10 +98,10 @@ def resized_to(sample: Detected, shorter: int, longest: int = LONGEST) -> Detect
     )
 
 
-def drawn_crop(sample: Detected, draw: Draw) -> Detected:
+def drawn_crop(sample: Detected, draw: Draw, between: tuple[int, int] = _CROP) -> Detected:
     """Cut a drawn part with sides of 384 to 600, or all of a shorter side; parts without objects are allowed."""
     extents = sample.image.shape[1:]
-    sides = [int(draw.integers(min(extent, _CROP[0]), min(extent, _CROP[1]) + 1)) for extent in extents]
+    sides = [int(draw.integers(min(extent, between[0]), min(extent, between[1]) + 1)) for extent in extents]
     top, left = (int(draw.integers(extent - side + 1)) for extent, side in zip(extents, sides, strict=True))
     return cut(sample, top, left, *sides)
 

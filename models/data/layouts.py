@@ -1,7 +1,7 @@
 """Where the recordings of each published event dataset lie on disk, and what their authors say belongs to which side.
 
 A layout is a function from the dataset's folder to its clips. It raises :class:`InputError` where the folder is not
-laid out as it should be; :mod:`neurodeploy.models.data.recorded` adds the layout and the address of the download.
+laid out as it should be; :mod:`neurodeploy.models.data.recorded` adds what its place says.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from neurodeploy.errors import InputError
 from neurodeploy.models.data.eventbytes import read_aedat2, read_aedat3, read_bin, turned_cifar10
 from neurodeploy.models.data.framing import Events
+from neurodeploy.models.data.listing import Place
 
 TRAIN, TEST = 0, 1
 
@@ -40,21 +41,19 @@ class Recorded:
 
     Attributes
     ----------
+    place : where it is had, and how it lies on disk.
     sensor : height and width in pixels.
     classes : their number.
-    address : where it is had.
     folder : what its archives unpack to, which may be given in place of what holds it.
-    layout : how it lies on disk, for a message.
     clips : from the folder to its clips, in an order that is the same everywhere.
     read : from one file to its events.
     sided : why left and right must not be exchanged; empty where they may.
     """
 
+    place: Place
     sensor: tuple[int, int]
     classes: int
-    address: str
     folder: str
-    layout: str
     clips: Callable[[Path], Iterator[Clip]]
     read: Callable[[Path], Events]
     sided: str = ""
@@ -152,40 +151,52 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 #: The published event datasets by the name that a recipe's [data] gives them.
 RECORDED: dict[str, Recorded] = {
     "nmnist": Recorded(
+        place=Place(
+            "N-MNIST",
+            ("{Train,Test}/{0,...,9}/*.bin",),
+            "https://www.garrickorchard.com/datasets/n-mnist (Train.zip and Test.zip)",
+        ),
         sensor=(34, 34),
         classes=10,
-        address="Train.zip and Test.zip from https://www.garrickorchard.com/datasets/n-mnist",
         folder="N-MNIST",
-        layout="{Train,Test}/{0,...,9}/*.bin",
         clips=_nmnist,
         read=read_bin,
         sided="a mirrored digit is another sign",
     ),
     "ncaltech101": Recorded(
+        place=Place(
+            "N-Caltech101",
+            ("<one of 101 classes>/image_*.bin",),
+            "https://www.garrickorchard.com/datasets/n-caltech101 (Caltech101.zip)",
+        ),
         sensor=(180, 240),
         classes=101,
-        address="Caltech101.zip from https://www.garrickorchard.com/datasets/n-caltech101",
         folder="Caltech101",
-        layout="101 folders, one a class, of image_*.bin",
         clips=_ncaltech101,
         read=read_bin,
     ),
     "dvs128-gesture": Recorded(
+        place=Place(
+            "DVS128 Gesture",
+            ("trials_to_{train,test}.txt", "user*_*.aedat", "user*_*_labels.csv"),
+            "https://ibm.ent.box.com/s/3hiq58ww1pbbjrinh367ykfdf60xsfm8 (DvsGesture.tar.gz)",
+        ),
         sensor=(128, 128),
         classes=11,
-        address="DvsGesture.tar.gz from https://ibm.ent.box.com/s/3hiq58ww1pbbjrinh367ykfdf60xsfm8",
         folder="DvsGesture",
-        layout="trials_to_train.txt, trials_to_test.txt, user*_*.aedat and user*_*_labels.csv in one folder",
         clips=_gesture,
         read=read_aedat3,
         sided="its classes tell the left hand from the right",
     ),
     "cifar10-dvs": Recorded(
+        place=Place(
+            "CIFAR10-DVS",
+            ("{airplane,automobile,...,truck}/cifar10_*_*.aedat",),
+            "https://figshare.com/articles/dataset/CIFAR10-DVS_New/4724671 (ten zip files)",
+        ),
         sensor=(128, 128),
         classes=10,
-        address="the ten zip files from https://figshare.com/articles/dataset/CIFAR10-DVS_New/4724671",
         folder="CIFAR10DVS",
-        layout="{airplane,automobile,...,truck}/cifar10_*_*.aedat",
         clips=_cifar10_dvs,
         read=_read_cifar10_dvs,
     ),

@@ -16,9 +16,9 @@ from neurodeploy.models.augmentations import refuse
 from neurodeploy.models.data.cache import LabelledCounts, cached
 from neurodeploy.models.data.clips import Shape
 from neurodeploy.models.data.damage import Damage
+from neurodeploy.models.data.decoding import mapped
 from neurodeploy.models.data.framing import frames
 from neurodeploy.models.data.layouts import RECORDED, TEST, Clip, Recorded
-from neurodeploy.models.data.workers import mapped
 from neurodeploy.models.recipe import DataSettings
 from neurodeploy.models.spikes import Labels, SpikeDataset, stratified_pick
 
@@ -80,12 +80,8 @@ def load_recorded(settings: DataSettings) -> SpikeDataset:
 
 def _listed(settings: DataSettings, kind: Recorded) -> list[Clip]:
     """Return the clips of the dataset's folder, or say what it should look like and where it is had."""
-    wanted = f"expected is {kind.layout}; unpack {kind.address} and name the folder with data.folder"
-    if not settings.folder:
-        raise UsageError(f"dataset {settings.dataset!r}", "comes as files, and no folder is named", wanted)
-    root = Path(settings.folder).expanduser()
-    if not root.is_dir():
-        raise InputError(str(root), f"is no folder with {settings.dataset}", wanted)
+    root = kind.place.root(settings.folder)
+    wanted = kind.place.advice(root)
     inner = root / kind.folder
     try:
         clips = list(kind.clips(inner if inner.is_dir() else root))
@@ -94,7 +90,7 @@ def _listed(settings: DataSettings, kind: Recorded) -> list[Clip]:
     except OSError as error:
         raise InputError(str(root), f"cannot be read ({error.strerror})", wanted) from error
     if not clips:
-        raise InputError(str(root), f"holds no sample of {settings.dataset}", wanted)
+        raise InputError(str(root), f"holds no sample of {kind.place.name}", wanted)
     return clips
 
 

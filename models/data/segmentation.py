@@ -6,6 +6,8 @@ never mixes classes. (Recipe: Semantic FPN on ADE20K, crops of 512 x 512, as in 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,8 +41,8 @@ ADE20K = Place(
     "http://sceneparsing.csail.mit.edu",
 )
 
-#: The longer and the shorter side that images are fitted into before anything is drawn.
-_LONG, _SHORT = 2048, 512
+#: The side of crops as published, and that of the other one of images of which they are cut, 2048 pixels, to it.
+SIDE, _LONGER = 512, 4
 
 #: What stands where a crop is larger than its image: the mean colour of natural images.
 _MEAN_COLOUR = (124, 116, 104)
@@ -67,13 +69,14 @@ class SegmentationSet:
     root : the folder that holds images and annotations.
     side : ``training`` or ``validation``.
     names : of the files, without their endings.
-    size : height and width of the crops for training.
+    size : height and width of the crops for training, and the shorter side of the images that are tested; other than
+        512, it scales all sizes of this module in proportion.
     """
 
     root: Path
     side: str
     names: tuple[str, ...]
-    size: int = 512
+    size: int = SIDE
 
     def __len__(self) -> int:
         return len(self.names)
@@ -96,15 +99,26 @@ class SegmentationSet:
 
     def take(self, indices: npt.NDArray[np.integer[Any]]) -> list[Segmented]:
         """Return images as tests see them, whole and with a shorter side of 512, beside maps of the files' own size."""
-        return in_threads(lambda index: for_testing(self.read(int(index))), indices)
+        return in_threads(lambda index: for_testing(self.read(int(index)), self.size), indices)
 
     def draw(self, indices: npt.NDArray[np.integer[Any]], draws: Sequence[Draw]) -> list[Segmented]:
         """Return crops as training sees them, each drawn from its own generator, all of one size."""
         pairs = list(zip(indices.tolist(), draws, strict=True))
         return in_threads(lambda pair: for_training(self.read(pair[0]), pair[1], self.size), pairs)
 
+    def fingerprint(self) -> bytes:
+        """Return bytes that tell these samples from others, by the names and sizes of their files."""
+        files = [
+            self.root / kind / self.side / f"{name}.{ending}"
+            for kind, ending in (("images", "jpg"), ("annotations", "png"))
+            for name in self.names
+        ]
+        sizes = in_threads(lambda file: file.stat().st_size, files)
+        told = json.dumps([self.side, self.names, sizes, self.size])
+        return hashlib.sha256(told.encode()).digest()
 
-def load_ade20k(folder: str, size: int = 512) -> tuple[SegmentationSet, SegmentationSet]:
+
+def load_ade20k(folder: str, size: int = SIDE) -> tuple[SegmentationSet, SegmentationSet]:
     """Return training and validation side of ADE20K, 20,210 and 2,000 images, found in ``folder``.
 
     Raises :class:`InputError` where the folder does not hold the dataset or an image has no map.
@@ -130,15 +144,15 @@ def stacked(samples: Sequence[Segmented]) -> tuple[npt.NDArray[np.uint8], npt.ND
     return np.stack([sample.image for sample in samples]), np.stack([sample.classes for sample in samples])
 
 
-def for_testing(sample: Segmented) -> Segmented:
+def for_testing(sample: Segmented, size: int = SIDE) -> Segmented:
     """Return the image fitted into 2048 x 512, and the map as it is."""
-    height, width = fitted(sample.image.shape[1], sample.image.shape[2], _LONG, _SHORT)
+    height, width = fitted(sample.image.shape[1], sample.image.shape[2], _LONGER * size, size)
     return replace(sample, image=resized(np.moveaxis(sample.image, 0, -1), height, width))
 
 
 def for_training(sample: Segmented, draw: Draw, size: int) -> Segmented:
     """Return a drawn crop of ``size`` x ``size``: scaled, cut, mirrored, distorted in colour, filled up."""
-    return padded(distorted(mirrored(cut(scaled(sample, draw), draw, size), draw), draw), size)
+    return padded(distorted(mirrored(cut(scaled(sample, draw, size), draw, size), draw), draw), size)
 
 
 def fitted(height: int, width: int, longest: float, shortest: float) -> tuple[int, int]:
@@ -147,10 +161,10 @@ def fitted(height: int, width: int, longest: float, shortest: float) -> tuple[in
     return max(int(height * factor + 0.5), 1), max(int(width * factor + 0.5), 1)
 
 
-def scaled(sample: Segmented, draw: Draw) -> Segmented:
+def scaled(sample: Segmented, draw: Draw, size: int = SIDE) -> Segmented:
     """Resize image and map to fit into 2048 x 512 times a drawn factor of 0.5 to 2."""
-    factor = draw.uniform(0.5, 2.0)
-    height, width = fitted(sample.image.shape[1], sample.image.shape[2], _LONG * factor, _SHORT * factor)
+    short = size * draw.uniform(0.5, 2.0)
+    height, width = fitted(sample.image.shape[1], sample.image.shape[2], _LONGER * short, short)
     image = resized(np.moveaxis(sample.image, 0, -1), height, width)
     return replace(sample, image=image, classes=nearest(sample.classes, height, width))
 

@@ -34,7 +34,9 @@ class LinearAttention(nn.Module):
         """Return a map with the channels of ``v``."""
         rows = [self._rows(x) for x in (q, k, v)]
         answers = rows[0] @ (rows[1].transpose(-2, -1) @ rows[2]) * self.scale
-        return answers.transpose(-2, -1).reshape(v.shape)
+        n, channels, *sides = v.shape
+        # Channels of a pixel side by side, as convolutions have them.
+        return answers.transpose(1, 2).reshape(n, *sides, channels).permute(0, 3, 1, 2)
 
     def _rows(self, x: Tensor) -> Tensor:
         """Return [N, heads, pixels, channels of a head]."""

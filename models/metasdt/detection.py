@@ -1,21 +1,24 @@
-"""Mask R-CNN on a Meta-SDT backbone, for COCO; torchvision, of the extra ``detection``, is imported here alone.
+"""Mask R-CNN on a Meta-SDT backbone, for COCO, with torchvision's code for regions (extra ``detection``).
 
 A re-implementation: sections ``1b``, ``2``, ``3`` and ``4`` and a coarser map enter a spiking pyramid of 256 channels,
-as published. Proposals, regions, boxes and masks are torchvision's, with ReLU in their heads where the published ones
-spike; they run on the host in any deployment. Of V3 with 81 classes there are 24.9 million parameters of T and 38.7 of
-B, published as 25 and 39.
+and the heads of boxes and masks spike, as published. Proposals, their sampling, losses and what is kept of the answers
+are torchvision's; they, and RoIAlign, run on the host in any deployment. Of V3 with 81 classes there are 24.9 million
+parameters of T and 38.7 of B, published as 25 and 39. Not published, and chosen here: ReLU in the proposals' head, the
+heads' first weights, pixels of regions read at two samples a side.
 """
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
-from neurodeploy.models.extras import require
+from neurodeploy.models.metasdt.heads import BOX_FEATURES, BoxHead, mask_head, mask_predictor
 from neurodeploy.models.metasdt.network import Backbone, Settings, neurons_of
+from neurodeploy.models.metasdt.operators import torchvision
 from neurodeploy.models.metasdt.pyramid import Pyramid
 from neurodeploy.models.metasdt.settings import SECTIONS
 
@@ -26,6 +29,12 @@ TAPS = ("1b", "2", "3", "4")
 _WIDTH = 256
 _ANCHOR_SCALE = 8
 _RATIOS = (0.5, 1.0, 2.0)
+#: Pixels along a region's side that the heads of boxes and masks see.
+_BOX_SIDE, _MASK_SIDE = 7, 14
+#: Images of a batch are filled up to sides that this divides.
+_DIVISIBLE = 32
+
+Target = dict[str, Tensor]
 
 
 class DetectionBackbone(nn.Module):
@@ -49,29 +58,71 @@ class DetectionBackbone(nn.Module):
         return found
 
 
-def mask_rcnn(settings: Settings, classes: int = COCO_CLASSES, width: int = _WIDTH, **options: Any) -> nn.Module:
-    """Return torchvision's Mask R-CNN on the backbone; ``options`` are those of its class.
+class MaskRcnn(nn.Module):
+    """A detector for images [C, H, W] of any sizes, scaled as its backbone wants them.
 
-    It takes and returns what torchvision's detectors do: a list of images [C, H, W] and, in training, a list of targets
-    with ``boxes``, ``labels`` and ``masks``. Anchors have eight times a level's stride as side, and the ratios 0.5, 1
-    and 2; regions are read from grids of 7 and, for masks, 14. Raises
-    :class:`neurodeploy.errors.BackendMissing` without torchvision.
+    ``backbone``, ``rpn`` and ``roi_heads`` are torchvision's, or such as it takes.
     """
-    require("torchvision", extra="detection")
-    from torchvision.models.detection import MaskRCNN
-    from torchvision.models.detection.anchor_utils import AnchorGenerator
-    from torchvision.ops import MultiScaleRoIAlign
 
-    backbone = DetectionBackbone(settings, width=width)
+    def __init__(self, backbone: nn.Module, rpn: nn.Module, roi_heads: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.rpn, self.roi_heads = backbone, rpn, roi_heads
+
+    def forward(self, images: Sequence[Tensor], targets: list[Target] | None = None) -> Any:
+        """Return in training the losses by name, else for each image ``boxes``, ``labels``, ``scores`` and ``masks``.
+
+        ``targets`` have boxes [N, 4], labels int64 [N] from 1 on and masks uint8 [N, H, W]. Masks found are of their
+        boxes alone, [N, 1, 28, 28] in 0..1; :meth:`pasted` puts them on an image.
+        """
+        batch = torchvision("torchvision.models.detection.image_list").ImageList(
+            _filled(images), [(image.shape[-2], image.shape[-1]) for image in images]
+        )
+        maps = self.backbone(batch.tensors)
+        proposals, losses = self.rpn(batch, maps, targets)
+        found, more = self.roi_heads(maps, proposals, batch.image_sizes, targets)
+        return {**losses, **more} if self.training else found
+
+    @staticmethod
+    def pasted(found: Target, seen: tuple[int, int], size: tuple[int, int]) -> Target:
+        """Return what was found in an image of height and width ``seen`` for one of ``size``; masks [N, 1, H, W]."""
+        factors = found["boxes"].new_tensor([size[1] / seen[1], size[0] / seen[0]] * 2)
+        boxes = found["boxes"] * factors
+        paste = torchvision("torchvision.models.detection.roi_heads").paste_masks_in_image
+        return {**found, "boxes": boxes, "masks": paste(found["masks"], boxes, size)}
+
+
+def _filled(images: Sequence[Tensor]) -> Tensor:
+    """Return images as one batch, zeros below and to the right of each."""
+    sides = [max(image.shape[axis] for image in images) for axis in (1, 2)]
+    height, width = (-(-side // _DIVISIBLE) * _DIVISIBLE for side in sides)
+    batch = images[0].new_zeros(len(images), images[0].shape[0], height, width)
+    for index, image in enumerate(images):
+        batch[index, :, : image.shape[1], : image.shape[2]] = image
+    return batch
+
+
+def mask_rcnn(settings: Settings, classes: int = COCO_CLASSES, width: int = _WIDTH, **options: Any) -> MaskRcnn:
+    """Return Mask R-CNN on the backbone of ``settings``; ``options`` are those of torchvision's class of that name.
+
+    ``classes`` count the background. Anchors have eight times a level's stride as side, and the ratios 0.5, 1 and 2;
+    regions are read from grids of 7 and, for masks, 14. Raises :class:`neurodeploy.errors.BackendMissing` without
+    torchvision.
+    """
+    detection, ops = torchvision("torchvision.models.detection"), torchvision("torchvision.ops")
+    anchors = torchvision("torchvision.models.detection.anchor_utils").AnchorGenerator
+    neurons, backbone = neurons_of(settings), DetectionBackbone(settings, width=width)
     strides = (*backbone.strides, 2 * backbone.strides[-1])
-    anchors = AnchorGenerator(tuple((_ANCHOR_SCALE * stride,) for stride in strides), (_RATIOS,) * len(strides))
     levels = [str(index) for index in range(len(TAPS) - 1)]  # the last has the grid of the one before
-    detector: nn.Module = MaskRCNN(
+    features = options.pop("features", BOX_FEATURES)
+    parts = detection.MaskRCNN(
         backbone,
-        classes,
-        rpn_anchor_generator=anchors,
-        box_roi_pool=MultiScaleRoIAlign(levels, output_size=7, sampling_ratio=2),
-        mask_roi_pool=MultiScaleRoIAlign(levels, output_size=14, sampling_ratio=2),
+        rpn_anchor_generator=anchors(tuple((_ANCHOR_SCALE * stride,) for stride in strides), (_RATIOS,) * len(strides)),
+        box_roi_pool=ops.MultiScaleRoIAlign(levels, output_size=_BOX_SIDE, sampling_ratio=2),
+        box_head=BoxHead(width * _BOX_SIDE**2, features, neurons),
+        box_predictor=detection.faster_rcnn.FastRCNNPredictor(features, classes),
+        mask_roi_pool=ops.MultiScaleRoIAlign(levels, output_size=_MASK_SIDE, sampling_ratio=2),
+        mask_head=mask_head(width, neurons),
+        mask_predictor=mask_predictor(width, classes, neurons),
         **options,
     )
-    return detector
+    return MaskRcnn(parts.backbone, parts.rpn, parts.roi_heads)

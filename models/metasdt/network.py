@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from neurodeploy.models.metasdt.mixers import MixerPlan, build_mixer
 from neurodeploy.models.metasdt.neurons import Neurons, integer_neurons, leaky_neurons
 from neurodeploy.models.metasdt.settings import SECTIONS, MetaSdtSettings, MetaSdtV2Settings
 from neurodeploy.models.spiking.merged import channels_last
+from neurodeploy.models.stdl.units import Shape, Unit, Units, reduction
 
 #: Sections whose blocks mix channels; those behind them attend.
 _MIXED = SECTIONS[:3]
@@ -45,6 +47,13 @@ def _conv_block(settings: Settings, channels: int, neurons: Neurons) -> ConvBloc
     return ConvBlock(SepConv(channels, 7, neurons, plain=plain), build_mixer(settings.mixer, plan, neurons))
 
 
+def _block_of(section: str, settings: Settings) -> Callable[[Settings, int, Neurons], nn.Module]:
+    """Return what makes a block of a section from the settings, its channels and neurons."""
+    if section in _MIXED:
+        return _conv_block
+    return _v2_transformer if isinstance(settings, MetaSdtV2Settings) else _v3_transformer
+
+
 class Backbone(nn.Module):
     """Five sections, each a :class:`Downsample` and blocks; ``widths`` are their channels."""
 
@@ -55,12 +64,9 @@ class Backbone(nn.Module):
         self.widths = (first // 2, first, *rest)
         self.strides = settings.strides
         neurons = neurons_of(settings)
-        transformer: Callable[..., nn.Module] = (
-            _v2_transformer if isinstance(settings, MetaSdtV2Settings) else _v3_transformer
-        )
         self.sections = nn.ModuleDict()
         for index, (name, width) in enumerate(zip(SECTIONS, self.widths, strict=True)):
-            block = _conv_block if name in _MIXED else transformer
+            block = _block_of(name, settings)
             down = Downsample(inputs, width, settings.strides[index], neurons, first=index == 0)
             blocks = [block(settings, width, neurons) for _ in range(settings.blocks[index])]
             self.sections[name] = nn.Sequential(down, *blocks)
@@ -101,6 +107,31 @@ class MetaSdt(nn.Module):
         """Return a number for each class at every step, [T, B, classes], for ``x`` [T, B, C, H, W]."""
         answers: Tensor = self.head(self.backbone(x)[-1])
         return answers
+
+    def local_units(self) -> Units:
+        """Return every change of resolution and every block as a unit, with potentials as outputs.
+
+        Made once more for an auxiliary network, a block stands behind a change of resolution where its input has not
+        its shape.
+        """
+        settings, neurons = self.settings, neurons_of(self.settings)
+
+        def down(source: Shape, target: Shape) -> nn.Module:
+            stride, before = reduction(source, target)
+            return nn.Sequential(*before, Downsample(source[0], target[0], stride, neurons, first=False))
+
+        units = []
+        for name, section in self.backbone.sections.items():
+            for number, part in cast(nn.Sequential, section).named_children():
+
+                def again(source: Shape, target: Shape, part: nn.Module = part, name: str = name) -> nn.Module:
+                    parts = [] if source == target and not isinstance(part, Downsample) else [down(source, target)]
+                    if not isinstance(part, Downsample):
+                        parts.append(_block_of(name, settings)(settings, target[0], neurons))
+                    return nn.Sequential(*parts).apply(_initialise)
+
+                units.append(Unit(f"backbone.sections.{name}.{number}", part, again))
+        return Units(tuple(units), self.head, neurons.inner)
 
 
 class Head(nn.Module):

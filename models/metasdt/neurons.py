@@ -13,17 +13,24 @@ from neurodeploy.models.spiking.layer import MultiSpike, SpikingNeuron
 
 @dataclass(frozen=True)
 class Neurons:
-    """What makes the neurons between layers, behind the product of attention, and before the classifier."""
+    """What makes the neurons between layers, behind the product of attention, and before the classifier.
+
+    ``unit`` is the smallest spike that those between layers send.
+    """
 
     inner: Callable[[], nn.Module]
     attention: Callable[[], nn.Module]
     last: Callable[[], nn.Module]
+    unit: float = 1.0
 
 
 def integer_neurons(levels: int) -> Neurons:
     """Return I-LIF neurons that send up to ``levels``, divided by it except before the classifier (the public code)."""
     return Neurons(
-        inner=lambda: MultiSpike(levels), attention=lambda: MultiSpike(levels), last=lambda: MultiSpike(levels, 1.0)
+        inner=lambda: MultiSpike(levels),
+        attention=lambda: MultiSpike(levels),
+        last=lambda: MultiSpike(levels, 1.0),
+        unit=1.0 / levels,
     )
 
 

@@ -23,7 +23,8 @@ class NormAndPad(nn.Module):
         assert norm.running_mean is not None
         assert norm.running_var is not None
         border = norm.bias - norm.running_mean * norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        framed = border.to(y.dtype)[None, :, None, None].expand(len(y), -1, y.shape[2] + 2, y.shape[3] + 2).clone()
+        around = border.to(y.dtype)[None, :, None, None].expand(len(y), -1, y.shape[2] + 2, y.shape[3] + 2)
+        framed = around.clone(memory_format=torch.channels_last)
         framed[:, :, 1:-1, 1:-1] = y
         return framed
 

@@ -26,7 +26,12 @@ TAPS = ("1a", "1b", "2", "4")
 
 
 class SemanticFpn(nn.Module):
-    """Backbone, pyramid and head: a number for each class at every pixel and step."""
+    """Backbone, pyramid and head: a number for each class at every pixel and step.
+
+    ``heads`` are how the names of the head's parameters begin.
+    """
+
+    heads = ("scales.", "classify.")
 
     def __init__(
         self, settings: Settings, classes: int = ADE20K_CLASSES, width: int = 128, inputs: int = 3, dropout: float = 0.1

@@ -77,6 +77,38 @@ class MetaSdtSettings:
 
 
 @dataclass(frozen=True)
+class SemanticFpnSettings(MetaSdtSettings):
+    """Semantic-FPN on a backbone of V3, for a class at every pixel.
+
+    Attributes
+    ----------
+    width : channels of pyramid and head.
+    head_dropout : of whole channels before the classifier.
+    """
+
+    width: int = bounded(1, 4096, 128)
+    head_dropout: float = bounded(0.0, 0.95, 0.1)
+
+
+@dataclass(frozen=True)
+class MaskRcnnSettings(MetaSdtSettings):
+    """Mask R-CNN on a backbone of V3, for objects with boxes and masks.
+
+    Attributes
+    ----------
+    width : channels of the pyramid and the mask head.
+    features : outputs of the box head's layers.
+    proposals : of an image that go on to the heads, at most.
+    regions : of them that training draws, a quarter of them with objects where there are so many.
+    """
+
+    width: int = bounded(1, 4096, 256)
+    features: int = bounded(1, 65_536, 1024)
+    proposals: int = bounded(1, 100_000, 1000)
+    regions: int = bounded(1, 100_000, 512)
+
+
+@dataclass(frozen=True)
 class MetaSdtV2Settings:
     """Meta-SDT V2: LIF neurons, re-parameterised convolutions in attention, and Conv mixers.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from neurodeploy.models.sma.zoneout import ZoneOut
-from neurodeploy.models.spiking.merged import merged
+from neurodeploy.models.spiking.merged import joined, merged
 
 
 class MultiscaleAttention(nn.Module):
@@ -52,11 +52,12 @@ class MultiscaleAttention(nn.Module):
     def branches(self, x: Tensor) -> Tensor:
         """Return the branches' maps [n, T, B, C, H, W] of ``x`` [T, B, C, H, W]."""
         layers = zip(self.convs, self.norms, self.neurons, strict=True)
-        return torch.stack([neuron(merged(norm, merged(conv, x))) for conv, norm, neuron in layers])
+        maps = [neuron(merged(norm, merged(conv, x))) for conv, norm, neuron in layers]
+        return joined(maps, 0).view(len(maps), *x.shape)
 
     def weights(self, branches: Tensor) -> tuple[Tensor, Tensor]:
         """Return Wc [n, T, B, C] (SMA-L: [n, 1, B, C]) and Wt [n, T, B]; each sums to 1 over n."""
-        pooled = branches.sum(0).mean((-2, -1))
+        pooled = _added(branches).mean((-2, -1))
         of_channels = pooled.mean(0, keepdim=True) if self.light else pooled
         m = self.channel_squeeze(of_channels).relu()
         p = self.time_squeeze(pooled.mean(-1).T).relu()
@@ -76,10 +77,16 @@ class MultiscaleAttention(nn.Module):
         attended = (over_time[..., None] * over_channels)[..., None, None] * branches
         if self.zoneout is not None:
             attended = self.zoneout(attended, over_time, over_channels)
-        return attended.sum(0)
+        return _added(attended)
 
     def attention_macs(self, height: int, width: int) -> float:
         """Return the multiplications a step that the weights take, beside the branches' convolutions."""
         channels, n = self.channel_squeeze.in_features, len(self.convs)
         within, kept = self.channel_squeeze.out_features, self.time_squeeze.out_features
         return channels * within * (1 + n) + kept * (1 + n) + 2 * n * channels * height * width
+
+
+def _added(maps: Tensor) -> Tensor:
+    """Return the sum over the first axis of maps [n, T, B, C, H, W] with channels as the innermost, as sums are not."""
+    total: Tensor = maps.movedim(3, -1).sum(0)
+    return total.movedim(-1, 2)

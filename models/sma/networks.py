@@ -58,6 +58,8 @@ class SmaVgg(nn.Module):
         inputs, *sides = context.input_shape
         if min(sides) >> settings.blocks < 1:
             raise ValueError(f"{settings.blocks} poolings leave nothing of {sides[0]} x {sides[1]} pixels")
+        if settings.hidden == 1:
+            raise ValueError("hidden 1 leaves the second hidden layer, of half the size, nothing; 0 has neither")
         blocks: list[nn.Module] = []
         for number, times in enumerate(_WIDTHS[: settings.blocks], start=1):
             channels = settings.channels * times
@@ -124,19 +126,22 @@ class _VggBlock(nn.Module):
 class _VggHead(nn.Module):
     def __init__(self, channels: int, settings: SmaVggSettings, classes: int) -> None:
         super().__init__()
-        hidden = settings.hidden
+        hidden = self._hidden = settings.hidden
         self.pool = nn.AdaptiveAvgPool2d(_POOLED)
-        self.linear1, self.neurons1 = nn.Linear(channels * _POOLED**2, hidden), _lif_sj()
-        self.linear2, self.neurons2 = nn.Linear(hidden, hidden // 2), _lif_sj()
-        self.linear3 = nn.Linear(hidden // 2, classes)
+        features = channels * _POOLED**2
+        if hidden:
+            self.linear1, self.neurons1 = nn.Linear(features, hidden), _lif_sj()
+            self.linear2, self.neurons2 = nn.Linear(hidden, hidden // 2), _lif_sj()
+            features = hidden // 2
+        self.linear3 = nn.Linear(features, classes)
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the classes' numbers at every step."""
         y = merged(self.pool, x).flatten(2)
-        y = self.dropout(self.neurons1(self.linear1(y)))
-        y = self.dropout(self.neurons2(self.linear2(y)))
-        answers: Tensor = self.linear3(y)
+        if self._hidden:
+            y = self.neurons2(self.linear2(self.dropout(self.neurons1(self.linear1(y)))))
+        answers: Tensor = self.linear3(self.dropout(y))
         return answers
 
 

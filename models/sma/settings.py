@@ -24,7 +24,8 @@ class SmaVggSettings:
     zoneout : ``attention`` is AZO; ``in-place`` its other public form, where a replaced step may be copied on;
         ``random`` draws the places; all in training only.
     channel_ratio, time_ratio : AZO acts on one channel, and one step, in so many.
-    channels, blocks, hidden : the published 64, 5 and 2048; fewer for small frames.
+    channels, blocks, hidden : the published 64, 5 and 2048; fewer for small frames. Nothing normalises what the hidden
+        layers take in, so that their neurons are silent at first; 0 leaves both out, for short training.
     """
 
     attention: str = one_of(ATTENTIONS, "sma")
@@ -36,7 +37,7 @@ class SmaVggSettings:
     time_ratio: int = bounded(1, 1024, 4)
     channels: int = bounded(1, 1024, 64)
     blocks: int = bounded(3, 5, 5)
-    hidden: int = bounded(2, 65_536, 2048)
+    hidden: int = bounded(0, 65_536, 2048)
     dropout: float = bounded(0.0, 0.95, 0.5)
 
 

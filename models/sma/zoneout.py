@@ -36,7 +36,17 @@ class ZoneOut(nn.Module):
             return attended
         with torch.no_grad():
             chosen = [self._chosen(*weights) for weights in zip(over_time, over_channels, strict=True)]
-        return torch.stack([self._replaced(a, *c) for a, c in zip(attended, chosen, strict=True)])
+        times, places = (torch.stack(some).to(attended.device) for some in zip(*chosen, strict=True))
+        if not times.numel() or not places.numel():
+            return attended
+        if self.kind == "in-place":
+            return torch.stack([_one_by_one(*scale) for scale in zip(attended, times, places, strict=True)])
+        # Indices of scales, steps and channels side by side; the batch axis between them stays whole. The first step
+        # takes what it has: to leave it out would be to wait for the device to say where it is.
+        scale, here, place = torch.arange(len(times), device=attended.device)[:, None, None], times[:, :, None], places
+        result = attended.clone()
+        result[scale, here, :, place[:, None]] = attended[scale, (here - 1).clamp_min(0), :, place[:, None]]
+        return result
 
     def _chosen(self, over_time: Tensor, over_channels: Tensor) -> tuple[Tensor, Tensor]:
         """Return a scale's steps and channels, the weakest first."""
@@ -51,23 +61,16 @@ class ZoneOut(nn.Module):
             places = of_steps.sum((0, 1)).argsort(stable=True)
         return times, places[: channels // self.channel_ratio]
 
-    def _replaced(self, attended: Tensor, times: Tensor, places: Tensor) -> Tensor:
-        times = times[times > 0]
-        if not len(times) or not len(places):
-            return attended
-        if self.kind != "in-place":
-            # Indices of steps and channels side by side; the batch axis between them stays whole.
-            result = attended.clone()
-            here, before = times[:, None], times[:, None] - 1
-            result[here, :, places] = attended[before, :, places]
-            return result
-        steps = list(attended.unbind(0))
-        mask = torch.zeros(attended.shape[2], dtype=torch.bool, device=attended.device)
-        mask[places] = True
-        for t in times.tolist():
-            steps[t] = torch.where(mask[:, None, None], steps[t - 1], steps[t])
-        return torch.stack(steps)
-
     def extra_repr(self) -> str:
         """Return the options for ``repr``."""
         return f"{self.kind}, channel_ratio={self.channel_ratio}, time_ratio={self.time_ratio}"
+
+
+def _one_by_one(attended: Tensor, times: Tensor, places: Tensor) -> Tensor:
+    """Return a scale [T, B, C, H, W] whose steps ``times`` have been replaced in that order."""
+    steps = list(attended.unbind(0))
+    mask = torch.zeros(attended.shape[2], dtype=torch.bool, device=attended.device)
+    mask[places] = True
+    for t in times.tolist():
+        steps[t] = torch.where(mask[:, None, None], steps[t - 1], steps[t]) if t else steps[0]
+    return torch.stack(steps)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from neurodeploy.errors import UsageError
-from neurodeploy.models.spiking import reference
+from neurodeploy.models.spiking import device, reference
 from neurodeploy.models.spiking.dynamics import Dynamics, non_stateful
 from neurodeploy.models.spiking.sequence import sequence
 from neurodeploy.models.spiking.streaming import Carrying
@@ -36,9 +36,7 @@ class SpikingNeuron(Carrying):
     def forward(self, x: Tensor, v: Tensor | None = None) -> Tensor:
         """Return the spikes [T, B, ...] for input ``x`` [T, B, ...], from potential 0 or ``v`` [B, ...]."""
         start = self.carried if v is None else v
-        spikes, last = sequence(
-            self.dynamics, x, torch.zeros_like(x[0]) if start is None else start, *self._constants(x)
-        )
+        spikes, last = sequence(self.dynamics, x, start, *self._constants(x))
         self.carry(last)
         return spikes
 
@@ -80,6 +78,10 @@ def _stage(model: nn.Module, name: str) -> nn.Module:
     return known[name]
 
 
+#: Integers below it are rounded to by one kernel on a GPU.
+_LARGEST = 1 << 22
+
+
 class _MultiSpike(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, most: float, norm: float) -> Tensor:
@@ -109,6 +111,8 @@ class MultiSpike(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the spikes, of the shape of ``x``."""
+        if x.ndim and self.most < _LARGEST and device.takes(x):
+            return device.rounded(x, self.most, self.norm)
         result: Tensor = _MultiSpike.apply(x, float(self.most), self.norm)  # type: ignore[no-untyped-call]
         return result
 

@@ -63,7 +63,7 @@ def _apart(norm: nn.Module, dynamics: Dynamics, x: Tensor, v: Tensor | None) -> 
     y = merged(norm, x)
     dtype = torch.promote_types(y.dtype, torch.float32)  # half precision is that of storage alone
     constants = (torch.tensor(value, dtype=dtype) for value in (dynamics.factor, dynamics.threshold))
-    return plain.sequence(dynamics, y, torch.zeros_like(y[0]) if v is None else v, *constants)
+    return plain.sequence(dynamics, y, v, *constants)
 
 
 def joins(norm: nn.Module, x: Tensor) -> bool:

@@ -45,16 +45,20 @@ def _slope(d, width, height, steep, SURROGATE: tl.constexpr):
 @triton.jit(do_not_specialize=["steps"])
 def forward(
     x, v, kept, s, last, factor, inverse, threshold, steps, neurons,
-    CHARGE: tl.constexpr, STRICT: tl.constexpr, RESET: tl.constexpr, KEEP: tl.constexpr, BLOCK: tl.constexpr,
+    CHARGE: tl.constexpr, STRICT: tl.constexpr, RESET: tl.constexpr, KEEP: tl.constexpr, START: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Run neurons through all steps.
 
-    x, s [steps, neurons] input and spikes; v, last [neurons] first and last potential; kept [steps, neurons], d of
-    every step, untouched unless KEEP. CHARGE and RESET are as in :mod:`neurodeploy.models.spiking.kinds`.
+    x, s [steps, neurons] input and spikes; v, last [neurons] first and last potential, the first 0 and v unread unless
+    START; kept [steps, neurons], d of every step, untouched unless KEEP. CHARGE and RESET are as in
+    :mod:`neurodeploy.models.spiking.kinds`.
     """
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < neurons
-    potential = tl.load(v + place, mask=inside, other=0.0).to(tl.float32)
+    potential = tl.zeros([BLOCK], tl.float32)
+    if START:
+        potential = tl.load(v + place, mask=inside, other=0.0).to(tl.float32)
     for _ in range(steps):
         current = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
         h = _charged(potential, current, factor, inverse, CHARGE)
@@ -79,18 +83,21 @@ def backward(
     kept, v, grad_s, grad_v, grad_x, into_v, totals,
     inverse, threshold, width, height, steep, to_x, to_v, steps, neurons,
     CHARGE: tl.constexpr, STRICT: tl.constexpr, RESET: tl.constexpr, SURROGATE: tl.constexpr,
-    THROUGH: tl.constexpr, TRAINED: tl.constexpr, BLOCK: tl.constexpr,
+    THROUGH: tl.constexpr, TRAINED: tl.constexpr, START: tl.constexpr, GIVEN: tl.constexpr, INTO: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Carry gradients back through all steps.
 
-    kept as :func:`forward` left it; v [neurons] the first potential, unread unless TRAINED; grad_s [steps, neurons],
-    grad_v [neurons] of the last potential; grad_x, into_v written likewise; totals float32 [2, programs], the
-    gradients of factor and threshold that each program's neurons add, unless not TRAINED. THROUGH: the reset passes
-    the gradient.
+    kept as :func:`forward` left it; v [neurons] the first potential, read where START and TRAINED; grad_s [steps,
+    neurons]; grad_v [neurons] of the last potential, 0 and unread unless GIVEN; grad_x, and where INTO into_v, written
+    likewise; totals float32 [2, programs], the gradients of factor and threshold that each program's neurons add,
+    unless not TRAINED. THROUGH: the reset passes the gradient.
     """
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < neurons
-    g = tl.load(grad_v + place, mask=inside, other=0.0).to(tl.float32)
+    g = tl.zeros([BLOCK], tl.float32)
+    if GIVEN:
+        g = tl.load(grad_v + place, mask=inside, other=0.0).to(tl.float32)
     to_factor, to_threshold = tl.zeros([BLOCK], tl.float32), tl.zeros([BLOCK], tl.float32)
     end = (steps - 1).to(tl.int64) * neurons
     kept += end
@@ -115,7 +122,9 @@ def backward(
             if RESET == 1:
                 to_threshold -= tl.where(fired, g, 0.0)
             first = tl.full([BLOCK], 0, tl.int32) + back == steps - 1
-            start = tl.load(v + place, mask=inside & first, other=0.0).to(tl.float32)
+            start = tl.zeros([BLOCK], tl.float32)
+            if START:
+                start = tl.load(v + place, mask=inside & first, other=0.0).to(tl.float32)
             earlier = tl.load(kept - neurons + place, mask=inside & (first == 0), other=-1.0).to(tl.float32)
             fired_before = earlier > 0.0 if STRICT else earlier >= 0.0
             before = earlier + threshold
@@ -136,7 +145,8 @@ def backward(
         kept -= neurons
         grad_s -= neurons
         grad_x -= neurons
-    tl.store(into_v + place, g.to(into_v.dtype.element_ty), mask=inside)
+    if INTO:
+        tl.store(into_v + place, g.to(into_v.dtype.element_ty), mask=inside)
     if TRAINED:
         lane = tl.program_id(0) + tl.arange(0, 1)
         tl.store(totals + lane, tl.reduce(to_factor, 0, _plus) + tl.zeros([1], tl.float32))
@@ -147,3 +157,31 @@ def backward(
 @triton.jit
 def _plus(a, b):
     return a + b
+
+
+@triton.jit
+def round_forward(x, y, within, most, norm, size, KEEP: tl.constexpr, BLOCK: tl.constexpr):
+    """Write ``round(clamp(x, 0, most)) / norm``, half to even, to y [size] and, where KEEP, whether 0 <= x <= most.
+
+    ``most`` is below 2^22, so that adding 1.5 * 2^23 leaves no place for a fraction. What is no number stays none.
+    """
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < size
+    value = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
+    clamped = tl.where(value < 0.0, 0.0, value)
+    clamped = tl.where(clamped > most, most + tl.zeros_like(value), clamped)
+    whole = (clamped + 12582912.0) - 12582912.0
+    tl.store(y + place, tl.div_rn(whole, norm + tl.zeros_like(value)).to(y.dtype.element_ty), mask=inside)
+    if KEEP:
+        tl.store(within + place, ((value >= 0.0) & (value <= most)).to(tl.uint8), mask=inside)
+
+
+@triton.jit
+def round_backward(within, grad_y, grad_x, norm, size, BLOCK: tl.constexpr):
+    """Write ``grad_y / norm`` to grad_x [size] where the input was ``within`` its bounds, elsewhere 0."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < size
+    passes = tl.load(within + place, mask=inside, other=0).to(tl.float32)
+    given = tl.load(grad_y + place, mask=inside, other=0.0).to(tl.float32)
+    passed = tl.div_rn(given * passes, norm + tl.zeros_like(given))
+    tl.store(grad_x + place, passed.to(grad_x.dtype.element_ty), mask=inside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -109,7 +110,7 @@ def _budgeted(settings: StdlSettings, case: _Case) -> list[Group]:
     ]
     taken = [cost(choice) for cost, choice in zip(prices, choices, strict=True)]
     last = sum((costs.own[unit] for unit in ranges[-1]), costs.own[-1]).of(case.samples)
-    return _with_last(ranges, choices, [*taken, last])
+    return [replace(group, budget=budget) for group in _with_last(ranges, choices, [*taken, last])]
 
 
 def _budget(

@@ -52,7 +52,7 @@ class Bptt:
 
     def backward(self, x: Tensor, labels: Tensor, weight: float, _update: Update) -> tuple[Tensor, float]:
         """Run forward and backward over the whole sequence."""
-        with _autocast(x, self._training):
+        with autocast(x, self._training):
             outputs = self._module(x)
         loss = loss_of(outputs, labels, self._training)
         (loss * weight).backward()  # type: ignore[no-untyped-call]
@@ -63,16 +63,18 @@ class Bptt:
 class Group:
     """One group: its units and those of its auxiliary network by number, and the bytes that training it takes.
 
-    ``bytes`` are those of one step of a batch; 0 where no budget asked for them. The last group has no ``choice``.
+    ``bytes`` are those of one step of a batch, ``budget`` what they may be; 0 where there is no budget. The last group
+    has no ``choice``.
     """
 
     units: range
     choice: tuple[int, ...] | None
     bytes: int = 0
+    budget: int = 0
 
 
 class Local:
-    """Groups that learn by themselves, steps that learn by themselves, or both."""
+    """Groups that learn by themselves, steps that learn by themselves (``stepwise``), or both."""
 
     def __init__(
         self,
@@ -84,14 +86,14 @@ class Local:
         steps: int,
         input_shape: Shape,
     ) -> None:
-        self.groups = tuple(groups)
+        self.units, self.groups = units, tuple(groups)
         self.auxiliary: nn.Module = nn.ModuleList(auxiliaries)
         self._settings, self._training = settings, training
         parts = [nn.Sequential(*(units.units[unit].module for unit in group.units)) for group in groups]
         self._parts = [*parts[:-1], nn.Sequential(*parts[-1], units.head)]
         self._whole = nn.ModuleList([*self._parts, self.auxiliary])
-        self._stepwise = settings.temporal != "bptt"
-        if self._stepwise:
+        self.stepwise = settings.temporal != "bptt"
+        if self.stepwise:
             _share_momentum(self._whole, steps)
         device = next(self._whole.parameters()).device
         x = torch.zeros(1, 1, *input_shape, device=device)
@@ -100,17 +102,19 @@ class Local:
     def backward(self, x: Tensor, labels: Tensor, weight: float, update: Update) -> tuple[Tensor, float]:
         """Run forward and backward group by group and, unless time is not cut, step by step."""
         self.auxiliary.train()
-        if not self._stepwise:
-            return self._pass(channels_last(x), labels, weight)
-        answers, total, steps = [], 0.0, len(x)
+        if not self.stepwise:
+            outputs, whole = self._pass(channels_last(x), labels, weight)
+            return outputs, whole.item()
+        answers, losses, steps = [], [], len(x)
         with streaming(self._whole, detached=True), tracing(self._decays) if self._decays else nullcontext():
             for number, step in enumerate(torch.split(channels_last(x), 1)):
                 if number and self._settings.online_update:
                     update()
                 answer, loss = self._pass(step, labels, weight / steps)
                 answers.append(answer)
-                total += loss
-        return torch.cat(answers), total / steps
+                losses.append(loss)
+        # Fetched together: a device is waited for once a batch.
+        return torch.cat(answers), sum(torch.stack(losses).tolist()) / steps
 
     @torch.no_grad()
     def answers(self, x: Tensor) -> list[Tensor]:
@@ -119,17 +123,17 @@ class Local:
             found: list[Tensor] = _Answers(self._parts, self.auxiliary)(channels_last(x))
             return found
 
-    def _pass(self, x: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, float]:
+    def _pass(self, x: Tensor, labels: Tensor, weight: float) -> tuple[Tensor, Tensor]:
         for part, auxiliary in zip(self._parts, self.auxiliary.children(), strict=False):
-            with _autocast(x, self._training):
+            with autocast(x, self._training):
                 x = part(x.detach())
                 answer = auxiliary(x)
             (loss_of(answer, labels, self._training) * weight).backward()  # type: ignore[no-untyped-call]
-        with _autocast(x, self._training):
+        with autocast(x, self._training):
             outputs = self._parts[-1](x.detach())
         loss = loss_of(outputs, labels, self._training)
         (loss * weight).backward()  # type: ignore[no-untyped-call]
-        return outputs.detach(), loss.item()
+        return outputs.detach(), loss.detach()
 
 
 class _Answers(nn.Module):
@@ -155,5 +159,6 @@ def _share_momentum(model: nn.Module, steps: int) -> None:
             norm.momentum /= steps
 
 
-def _autocast(x: Tensor, training: TrainingSettings) -> torch.autocast:
+def autocast(x: Tensor, training: TrainingSettings) -> torch.autocast:
+    """Return the block in which layers compute in the precision of ``training``, on the device of ``x``."""
     return torch.autocast(x.device.type, torch.bfloat16, enabled=training.precision == "bf16")

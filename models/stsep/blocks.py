@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from neurodeploy.models.spiking.merged import merged
+from neurodeploy.models.spiking.merged import joined, merged
 from neurodeploy.models.stsep.branches import Chain, Link, neuron
 from neurodeploy.models.stsep.difference import Difference
 from neurodeploy.models.stsep.settings import StsepSettings
@@ -125,4 +125,4 @@ class Fusion(nn.Module):
         """Return the branches' common output, which is one branch alone at the ends of the balance."""
         balance = self.balance
         a, b = (1 - balance) * spatial, balance * temporal
-        return torch.cat([a, b], dim=2) if self.joined else a + b
+        return joined([a, b], 2) if self.joined else a + b

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from neurodeploy.models.spiking.merged import joined
 from neurodeploy.models.spiking.streaming import Carrying
 
 
@@ -25,8 +26,8 @@ class Difference(Carrying):
         if before is None:
             before = torch.zeros_like(x[0]) if self.history else x[0]
         self.carry(x[-1])
-        d = x - torch.cat([before.unsqueeze(0), x[:-1]])
-        return torch.cat([d.relu(), (-d).relu()], dim=2) if self.rectify else d
+        d = x - joined([before.unsqueeze(0), x[:-1]], 0)
+        return joined([d.relu(), (-d).relu()], 2) if self.rectify else d
 
     def extra_repr(self) -> str:
         """Return the options for ``repr``."""

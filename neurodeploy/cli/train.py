@@ -147,6 +147,7 @@ def _train_recipe(
     from neurodeploy.models.training import TrainingInterrupted
     from neurodeploy.models.training import train as run
 
+    score = _score(recipe, tuning)
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts, one talks
     bar = epoch_bar(disable=quiet or not first)
     task = bar.add_task(f"{recipe.name}: epoch", total=recipe.training.epochs, figures="")
@@ -158,7 +159,7 @@ def _train_recipe(
         speed = f", {timing.samples_per_second:,.0f} samples/s, {timing.memory_bytes / 1e6:,.0f} MB"
 
     def show(metrics: EpochMetrics) -> None:
-        figures = f"loss {metrics.loss:.4f}, test accuracy {metrics.test_accuracy:.1%}{speed}"
+        figures = f"loss {metrics.loss:.4f}, test {score} {metrics.test_accuracy:.1%}{speed}"
         bar.update(task, completed=metrics.epoch, figures=figures)
 
     folder = output or Path("runs") / recipe.name
@@ -179,10 +180,23 @@ def _train_recipe(
         click.echo(summary(tuned))
 
 
+def _score(recipe: Recipe, tuning: FineTuning | None) -> str:
+    """Return what the recipe's networks are judged by; raise :class:`UsageError` where they cannot be quantized."""
+    from neurodeploy.models.dataset import dataset_kind
+    from neurodeploy.models.tasks.kinds import CLASSIFICATION, SCORES
+
+    task = dataset_kind(recipe.data).task
+    if tuning is not None and task != CLASSIFICATION:
+        raise UsageError("--quantize", f"is for classification, and {recipe.name} is for {task}", "leave it out")
+    return SCORES[task]
+
+
 def _summary(recipe: Recipe, result: TrainingResult) -> str:
+    others = "".join(f", {name} {value:.2%}" for name, value in result.figures.items())
     return (
-        f"{recipe.name}: test accuracy {result.test_accuracy:.2%}, {result.parameters:,} parameters, "
-        f"{recipe.training.epochs} epochs in {result.seconds:.1f} s -> {result.files['model']}"
+        f"{recipe.name}: test {_score(recipe, None)} {result.test_accuracy:.2%}{others}, "
+        f"{result.parameters:,} parameters, {recipe.training.epochs} epochs in {result.seconds:.1f} s "
+        f"-> {result.files['model']}"
     )
 
 
@@ -195,6 +209,7 @@ def _document(recipe: Recipe, result: TrainingResult) -> dict[str, object]:
         "parameters": result.parameters,
         "train_accuracy": result.train_accuracy,
         "test_accuracy": result.test_accuracy,
+        **({"figures": dict(result.figures)} if result.figures else {}),
         "seconds": round(result.seconds, 3),
         "files": {name: str(path) for name, path in result.files.items()},
     }

@@ -35,6 +35,7 @@ from tests.benchmarks.contestants import (
     processors,
     started,
 )
+from tests.benchmarks.machine import processor_name
 from tests.benchmarks.page import write_page
 from tests.benchmarks.rounds import interleave
 from tests.benchmarks.summary import summarise, verdicts
@@ -105,12 +106,10 @@ def _size(shape: list[int]) -> int:
 
 def circumstances(rounds: int, command: str) -> dict[str, Any]:
     """Return when, on what and how it was measured."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
         "schema": 1,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": models[0] if models else platform.processor() or platform.machine(),
+        "processor": processor_name(),
         "processors": processors(),
         "system": platform.system(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "numba")}},

@@ -1,9 +1,8 @@
 """Correctness and speed of spiking layers on CUDA in one call: ``python -m tests.benchmarks.gpu_training``.
 
 Holds spikes and gradients of the Triton kernels against the reference on the same device, counts compilations over many
-shapes, and times forward and backward of a LIF layer in float32 and bfloat16 beside SpikingJelly's Triton and torch
-backends where that is installed. Under ``TRITON_INTERPRET=1 ... --quick`` it runs on a CPU, to test the script; the
-figures are then void.
+shapes, and times forward and backward of a LIF layer in float32 and bfloat16 beside SpikingJelly's. Under
+``TRITON_INTERPRET=1 ... --quick`` it runs on a CPU, to test the script; the figures are then void.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from neurodeploy.models.spiking.dynamics import (
     soft_reset_lif,
     spikingjelly_lif,
 )
+from tests.benchmarks import twins
 
 MODELS = {
     "LIF-sj": spikingjelly_lif(),
@@ -85,28 +85,26 @@ def ours(dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def spikingjelly(backend: str) -> Callable[[torch.dtype], Callable[[torch.Tensor], torch.Tensor]]:
-    """Return what makes SpikingJelly's layer on one of its backends."""
+    """Return what makes SpikingJelly's layer on one of its backends, or on what it chooses by itself."""
 
     def make(dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
-        from spikingjelly.activation_based import functional, neuron, surrogate
-
-        node = neuron.LIFNode(2.0, surrogate_function=surrogate.ATan(2.0), detach_reset=True, step_mode="m")
-        node.backend = backend
+        node = twins.node_of(spikingjelly_lif(), backend)
 
         def run(x: torch.Tensor) -> torch.Tensor:
-            functional.reset_net(node)
-            return node(x)
+            twins.forget(node)
+            spikes: torch.Tensor = node(x)
+            return spikes
 
         return run
 
     return make
 
 
-CONTESTANTS = {
-    "neurodeploy": ours,
-    "spikingjelly triton": spikingjelly("triton"),
-    "spikingjelly torch": spikingjelly("torch"),
-}
+def contestants() -> dict[str, Callable[[torch.dtype], Callable[[torch.Tensor], torch.Tensor]]]:
+    """Return who can take part, by name."""
+    release = twins.find_spikingjelly(click.echo)
+    others = {f"spikingjelly {backend}".strip(): spikingjelly(backend) for backend in twins.backends(release)}
+    return {"neurodeploy": ours, **(others if release else {})}
 
 
 def timed(layer: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, rounds: int) -> float:
@@ -126,10 +124,11 @@ def timed(layer: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, rounds
 
 def speed(on: str, quick: bool) -> Iterator[dict[str, Any]]:
     """Yield seconds of everyone at every size and dtype; who cannot run says why."""
+    everyone = contestants()
     for size, (steps, neurons) in SIZES.items():
         for dtype in (torch.float32, torch.bfloat16):
             x = torch.randn(steps, 1024 if quick else neurons, device=on, dtype=dtype).requires_grad_()
-            for name, make in CONTESTANTS.items():
+            for name, make in everyone.items():
                 row = {"size": size, "dtype": str(dtype).removeprefix("torch."), "who": name}
                 try:
                     yield row | {"seconds": timed(make(dtype), x, 1 if quick else 20)}
@@ -156,11 +155,12 @@ def compilations() -> dict[str, int] | None:
 
 
 def goals(rows: list[dict[str, Any]]) -> list[str]:
-    """Return of each goal what was reached: SpikingJelly's Triton backend in float32 over ours in each dtype."""
+    """Return of each goal what was reached: SpikingJelly's fastest backend in float32 over ours in each dtype."""
     found = {(row["size"], row["dtype"], row["who"]): row["seconds"] for row in rows if "seconds" in row}
+    peers = {row["who"] for row in rows} - {"neurodeploy"}
     lines = []
     for size in SIZES:
-        theirs = found.get((size, "float32", "spikingjelly triton"))
+        theirs = min((found[key] for peer in peers if (key := (size, "float32", peer)) in found), default=None)
         for dtype, goal in GOALS.items():
             mine = found.get((size, dtype, "neurodeploy"))
             if theirs is None or mine is None:

@@ -271,6 +271,7 @@ REFUSED = {
     ),
     "time last": (lambda: layer.TLastMultiStepContainer(neuron.IFNode()), "^1: takes time as its last axis"),
     "sequences only": (lambda: neuron.GatedLIFNode(T=4), "^1: is a GatedLIFNode"),
+    "all steps at once": (lambda: neuron.PSN(T=4), "^1: is a PSN, in which every step reads all others"),
 }
 
 

@@ -170,7 +170,7 @@ def test_running_out_of_memory_says_what_is_needed_and_what_to_set(
     def fail(*_: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
 
-    monkeypatch.setattr(Trainer, "_backward", fail)
+    monkeypatch.setattr(Trainer, "_take_step", fail)
     monkeypatch.setattr(shortage, "memory_of", lambda _device: 1_000_000)
     advice = r"start again with training\.accumulate=64, which needs about 0\.\d MB"
     message = rf"with 64 samples at once: about 2\d\.\d MB .* device has 1\.0 MB; {advice}"
@@ -179,7 +179,7 @@ def test_running_out_of_memory_says_what_is_needed_and_what_to_set(
     monkeypatch.setattr(shortage, "memory_of", lambda _device: 1_000)
     with pytest.raises(OutOfMemory, match=r"make the network or data\.steps smaller"):
         train(load_recipe("digits"), tmp_path / "b")
-    monkeypatch.setattr(Trainer, "_backward", lambda *_: (_ for _ in ()).throw(RuntimeError("another")))
+    monkeypatch.setattr(Trainer, "_take_step", lambda *_: (_ for _ in ()).throw(RuntimeError("another")))
     with pytest.raises(RuntimeError, match="another"):
         train(tiny(), tmp_path / "c")
 

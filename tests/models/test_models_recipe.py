@@ -7,7 +7,8 @@ import pytest
 
 from neurodeploy.errors import InputError, UsageError
 from neurodeploy.models.layers import ConvLayer, LifLayer, read_layers
-from neurodeploy.models.recipe import LARGEST_RECIPE, load_recipe, packaged_recipes, parse_recipe
+from neurodeploy.models.recipe import load_recipe, parse_recipe
+from neurodeploy.models.recipefiles import LARGEST_RECIPE, packaged_recipes
 
 SMALL = """
 name = "small"
@@ -130,6 +131,56 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: bytes, mes
         load_recipe(tmp_path / "bad.toml")
     with pytest.raises(InputError, match="is not a file"):
         load_recipe(tmp_path)
+
+
+BASED = """
+base = "small.toml"
+name = "based"
+[training]
+epochs = 7
+"""
+
+
+def write(folder: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        (folder / f"{name}.toml").write_text(text)
+    return folder
+
+
+def test_a_recipe_takes_over_what_it_does_not_say_from_its_base(tmp_path: Path) -> None:
+    write(tmp_path, small=SMALL, based=BASED, twice='base = "based.toml"\nseed = 5\ndata.steps = 3')
+    small, based, twice = (load_recipe(tmp_path / f"{name}.toml") for name in ("small", "based", "twice"))
+    assert based == replace(small, name="based", training=replace(small.training, epochs=7))
+    assert twice == replace(based, seed=5, data=replace(based.data, steps=3))
+    assert "base =" not in based.to_toml()  # it holds what it was made from
+    assert load_recipe(tmp_path / "based.toml", ["epochs=9"]).training.epochs == 9
+
+
+def test_a_network_of_another_kind_takes_over_nothing_of_the_base_s(tmp_path: Path) -> None:
+    own = '[model]\nkind = "resnet"\nstages = 1'
+    write(tmp_path, a=f'base = "meta-sdt-t-srb"\nname = "a"\n{own}', b=f'base = "digits"\nname = "b"\n{own}')
+    first, second = (load_recipe(tmp_path / f"{name}.toml") for name in "ab")
+    assert (first.data.dataset, second.data.dataset) == ("imagenet", "digits")
+    assert (
+        first.model
+        == second.model
+        == parse_recipe(f'name = "x"\n[training]\nepochs=1\nlearning_rate=1\n{own}', "x").model
+    )
+    assert second.layers == ()
+    write(tmp_path, c='base = "meta-sdt-t-srb"\nname = "c"\n[model]\nmixer = "conv"')
+    assert load_recipe(tmp_path / "c.toml").model == load_recipe("meta-sdt-t-conv").model
+
+
+def test_a_base_that_leads_back_or_is_not_there_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, a='base = "b.toml"', b='base = "a.toml"', c='base = "nothing.toml"', d="base = 3")
+    with pytest.raises(UsageError, match=r"a\.toml: base: leads from 'a\.toml' back to it"):
+        load_recipe(tmp_path / "a.toml")
+    with pytest.raises(InputError, match=r"nothing\.toml: no such recipe file"):
+        load_recipe(tmp_path / "c.toml")
+    with pytest.raises(UsageError, match=r"d\.toml: base: is a whole number \(3\), not the name of a recipe"):
+        load_recipe(tmp_path / "d.toml")
+    with pytest.raises(UsageError, match=r"x: base: is no key of a recipe"):  # as in a checkpoint, which stands alone
+        parse_recipe(BASED, "x")
 
 
 def test_recipes_and_the_command_line_load_no_torch() -> None:

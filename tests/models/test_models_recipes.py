@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from neurodeploy.models.convnet import build_model
-from neurodeploy.models.recipe import load_recipe, packaged_recipes
+from neurodeploy.models.recipe import load_recipe
+from neurodeploy.models.recipefiles import packaged_recipes
 
 
 @pytest.mark.parametrize("name", packaged_recipes())

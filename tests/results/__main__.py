@@ -12,35 +12,20 @@ import json
 import multiprocessing
 import os
 import platform
+import re
 import sys
-import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from neurodeploy.files import replacing
-from tests.results import metasdt, sma, stdl, stsep
-from tests.results.experiment import CLIPS, Experiment, Figures
-from tests.results.page import page
+from tests.benchmarks.machine import processor_name
+from tests.results.experiment import CLIPS, Experiment
+from tests.results.page import Section, page
+from tests.results.systems import SECTIONS, experiments_by_name, run_one
 
-SECTIONS = (
-    ("Memory by stages, and STSep", stsep),
-    ("Multiscale attention and zone-out", sma),
-    ("Channel mixers of Meta-SDT and their receptive fields", metasdt),
-    ("Training in groups and steps (STDL)", stdl),
-)
-
-
-def _run(job: tuple[str, int]) -> tuple[str, int, Figures, float]:
-    import torch
-
-    torch.set_num_threads(1)
-    began = time.monotonic()
-    name, seed = job
-    return name, seed, _experiments()[name].run(seed), time.monotonic() - began
-
-
-def _experiments() -> dict[str, Experiment]:
-    return {experiment.name: experiment for _, module in SECTIONS for experiment in module.EXPERIMENTS}
+#: Experiment -> seed -> its recipe, figures and processor time.
+Runs = dict[str, dict[str, dict[str, Any]]]
 
 
 def main() -> None:
@@ -53,41 +38,64 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("docs/results.md"))
     options = parser.parse_args()
     before = json.loads(options.output.read_text()) if options.output.exists() and not options.again else {}
-    runs: dict[str, dict[str, Any]] = before.get("runs", {})
-    experiments = {name: one for name, one in _experiments().items() if options.only in name}
-    wanted = [(name, seed) for seed in range(options.seeds) for name in experiments]
-    missing = [(name, seed) for name, seed in wanted if not _kept(runs, experiments[name], seed)]
-    began = time.monotonic()
+    experiments, pictures = experiments_by_name(SECTIONS), options.page.parent / "erf"
+    runs: Runs = {name: by_seed for name, by_seed in before.get("runs", {}).items() if name in experiments}
+    jobs = [(name, seed) for seed in range(options.seeds) for name in experiments if options.only in name]
+    missing = [(name, seed) for name, seed in jobs if not _kept(runs, experiments[name], seed, pictures)]
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        for done, (name, seed, figures, seconds) in enumerate(pool.imap_unordered(_run, missing), start=1):
+        for done, (name, seed, figures, picture, seconds) in enumerate(pool.imap_unordered(run_one, missing), start=1):
             recipe = experiments[name].recipe(seed)
-            runs.setdefault(name, {})[str(seed)] = {"recipe": recipe, "figures": figures, "seconds": seconds}
+            runs.setdefault(name, {})[str(seed)] = {"recipe": recipe, "figures": figures, "processor seconds": seconds}
+            if picture:
+                _write(picture_path(pictures, name), picture)
+            _write(options.output, json.dumps(_document(runs, options.seeds), indent=1) + "\n")
             shown = ", ".join(f"{key} {value:.1f}" for key, value in figures.items())
             print(f"{done}/{len(missing)} {name}, seed {seed}: {shown} ({seconds:.0f} s)", file=sys.stderr, flush=True)
-    document = {
+    sections = [_section(title, module, options.page) for title, module in SECTIONS]
+    _write(options.page, page(sections, _document(runs, options.seeds) | {"figures": _table(runs)}))
+
+
+def _document(runs: Runs, seeds: int) -> dict[str, Any]:
+    seconds = sum(run["processor seconds"] for by_seed in runs.values() for run in by_seed.values())
+    return {
         "date": datetime.date.today().isoformat(),
-        "machine": f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}",
-        "minutes": before.get("minutes", 0.0) + (time.monotonic() - began) / 60,
-        "seeds": list(range(options.seeds)),
+        "machine": f"{os.cpu_count()} cores ({processor_name()}), Python {platform.python_version()}",
+        "processor minutes": seconds / 60,
+        "seeds": list(range(seeds)),
         "clips": CLIPS,
         "runs": runs,
     }
-    _write(options.output, json.dumps(document, indent=1) + "\n")
-    sections = [(title, module.CLAIMS, tuple(e.name for e in module.EXPERIMENTS)) for title, module in SECTIONS]
-    _write(options.page, page(sections, document | {"figures": _table(runs)}))
+
+
+def _section(title: str, module: ModuleType, page: Path) -> Section:
+    names = tuple(experiment.name for experiment in module.EXPERIMENTS)
+    return Section(title, module.CLAIMS, names, _shown(module, page), getattr(module, "TRIED", ""))
+
+
+def _shown(module: ModuleType, page: Path) -> tuple[str, ...]:
+    paths = (picture_path(page.parent / "erf", e.name) for e in module.EXPERIMENTS if e.picture)
+    return tuple(path.relative_to(page.parent).as_posix() for path in paths if path.exists())
+
+
+def picture_path(folder: Path, name: str) -> Path:
+    """Return where the picture of an experiment lies."""
+    return folder / f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.svg"
 
 
 def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(text)
 
 
-def _kept(runs: dict[str, dict[str, Any]], experiment: Experiment, seed: int) -> bool:
+def _kept(runs: Runs, experiment: Experiment, seed: int, pictures: Path) -> bool:
     run = runs.get(experiment.name, {}).get(str(seed))
-    return run is not None and run["recipe"] == experiment.recipe(seed)
+    if run is None or run["recipe"] != experiment.recipe(seed):
+        return False
+    return seed > 0 or experiment.picture is None or picture_path(pictures, experiment.name).exists()
 
 
-def _table(runs: dict[str, dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
+def _table(runs: Runs) -> dict[str, dict[str, list[float]]]:
     return {
         name: {
             key: [run["figures"][key] for run in by_seed.values()] for key in next(iter(by_seed.values()))["figures"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from neurodeploy.models.trainer import Trainer
 #: Figures of one run, by name.
 Figures = dict[str, float]
 Measure = Callable[[Trainer], Figures]
+#: What a trained network looks like under a title, as SVG.
+Picture = Callable[[Trainer, str], str]
 
 #: So many clips are trained on: a quarter of the set, so that all experiments fit into an hour.
 CLIPS = 6400
@@ -53,20 +55,25 @@ class Experiment:
     epochs: int = 3
     extra: tuple[str, ...] = ()
     measure: Measure | None = None
+    picture: Picture | None = None
 
     def recipe(self, seed: int) -> str:
         """Return the recipe as text, for this seed."""
         text = BASE.format(clips=CLIPS, label=self.label, epochs=self.epochs, model=self.model)
         return parse_recipe(text, self.name, [f"seed={seed}", *self.extra]).to_toml()
 
-    def run(self, seed: int) -> Figures:
-        """Train once and return accuracies in percent and what ``measure`` adds."""
+    def run(self, seed: int) -> tuple[Figures, str | None]:
+        """Train once and return accuracies in percent and what ``measure`` adds; of the first seed a picture too."""
         recipe = parse_recipe(self.recipe(seed), self.name)
-        trainer = Trainer(recipe, load_dataset(recipe.data))
+        data = load_dataset(recipe.data)
+        # Only the last epoch is tested on the whole test side: to test takes a quarter of a short epoch's time.
+        trainer = Trainer(recipe, replace(data, test=data.calibration))
         for _ in range(recipe.training.epochs):
             metrics = trainer.run_epoch()
-        figures = {"accuracy": 100 * metrics.test_accuracy, "training accuracy": 100 * metrics.train_accuracy}
-        return figures | (self.measure(trainer) if self.measure else {})
+        trainer.data = data
+        figures = {"accuracy": 100 * trainer.accuracy(data.test), "training accuracy": 100 * metrics.train_accuracy}
+        picture = self.picture(trainer, self.name) if self.picture and seed == 0 else None
+        return figures | (self.measure(trainer) if self.measure else {}), picture
 
 
 def opposite(trainer: Trainer) -> Figures:

@@ -213,26 +213,28 @@ def test_an_event_off_the_sensor_names_its_file(home: Path) -> None:
 
 LAYOUTS = {
     "nmnist": ("Test/4", r"\{Train,Test\}/\{0,...,9\}/\*\.bin", "garrickorchard.com/datasets/n-mnist"),
-    "ncaltech101": ("object_003", "101 folders, one a class", "garrickorchard.com/datasets/n-caltech101"),
+    "ncaltech101": ("object_003", "<one of 101 classes>/image_", "garrickorchard.com/datasets/n-caltech101"),
     "cifar10-dvs": ("deer", r"\{airplane,.*truck\}/cifar10_", "figshare.com/.*4724671"),
-    "dvs128-gesture": ("trials_to_test.txt", r"trials_to_train\.txt, .*_labels\.csv", "ibm.ent.box.com"),
+    "dvs128-gesture": ("trials_to_test.txt", r"user\*_\*_labels\.csv", "ibm.ent.box.com"),
 }
 
 
 @pytest.mark.parametrize("dataset", list(WRITE))
 def test_a_folder_that_lacks_a_part_is_told_the_layout_and_the_address(home: Path, dataset: str) -> None:
     lost, layout, address = LAYOUTS[dataset]
+    name = layouts.RECORDED[dataset].place.name
     root = WRITE[dataset](home / "data")
     if (root / lost).is_dir():
         shutil.rmtree(root / lost)
     else:
         (root / lost).unlink()
     found = "holds 100 folders" if dataset == "ncaltech101" else f"{lost}: is missing"
-    with pytest.raises(InputError, match=f"{found}.*; expected is {layout}.*; unpack .*{address}.* data.folder"):
+    wanted = rf"; data\.folder has to hold {name} as(?s:.)*/{layout}(?s:.)* it is had from https://\S*{address}"
+    with pytest.raises(InputError, match=found + "[^;]*" + wanted):
         load(settings(dataset, root))
-    with pytest.raises(InputError, match=f"nowhere: is no folder with {dataset}; expected is {layout}"):
+    with pytest.raises(InputError, match="nowhere: does not exist" + wanted):
         load(settings(dataset, home / "nowhere"))
-    with pytest.raises(UsageError, match=f"dataset '{dataset}': comes as files, .*; expected is {layout}"):
+    with pytest.raises(UsageError, match=rf"data\.folder: is empty, and {name} is read from files" + wanted):
         load(settings(dataset, ""))
 
 

@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from neurodeploy.models.architectures import ModelContext
+from neurodeploy.models.convnet import build_model
 from neurodeploy.models.metasdt.network import MetaSdt
 from neurodeploy.models.metasdt.settings import V2_CHANNELS, V3_CHANNELS, MetaSdtSettings, MetaSdtV2Settings
+from neurodeploy.models.recipe import load_recipe
+from neurodeploy.models.recipefiles import packaged_recipes
 
 IMAGENET = ModelContext((3, 224, 224), 1000, 1)
 
@@ -31,6 +34,21 @@ def test_b3_totals_of_v3(size, expected):
     mixers = (("conv", 4), ("mlpixer", 4), ("mlpixer", 6), ("srb", 4), ("srb", 6))
     settings = [MetaSdtSettings(channels=V3_CHANNELS[size], mixer=mixer, expansion=e) for mixer, e in mixers]
     assert [count(meta(one)) for one in settings] == expected
+
+
+@pytest.mark.parametrize("name", [name for name in packaged_recipes() if "sdt" in name and "smoke" not in name])
+def test_a_recipe_names_its_size(name):
+    with torch.device("meta"):
+        model = build_model(load_recipe(name))
+    assert f" {count(model):,} parameters" in packaged_recipes()[name].read_text()
+
+
+def test_every_published_setting_has_a_recipe():
+    mixers = ("conv", "mlpixer", "mlpixer-e6", "srb", "srb-e6")
+    expected = {f"meta-sdt-{size}-{mixer}" for size in "tsb" for mixer in mixers}
+    expected |= {f"ade20k-meta-sdt-{size}-{mixer}" for size in "tb" for mixer in ("conv", "mlpixer", "srb")}
+    expected |= {f"coco-meta-sdt-{size}-{mixer}" for size in "tb" for mixer in ("conv", "srb")}
+    assert expected <= set(packaged_recipes())
 
 
 def test_b3_the_smallest_and_what_layout_and_order_change():

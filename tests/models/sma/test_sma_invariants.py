@@ -161,6 +161,16 @@ def test_d12_a_sample_s_answer_does_not_depend_on_its_batch():
     assert torch.allclose(model(x)[:, 1:2], model(x[:, 1:2]), atol=1e-6)
 
 
+def test_without_hidden_layers_the_classes_are_linear_in_the_pooled_spikes():
+    torch.manual_seed(0)
+    settings = SmaVggSettings(channels=4, blocks=3, hidden=0, time_reduction=2)
+    model = SmaVgg(settings, ModelContext((2, 24, 24), 3, STEPS)).eval()
+    assert [name for name, _ in model.head.named_parameters()] == ["linear3.weight", "linear3.bias"]
+    pooled = torch.randint(0, 2, (STEPS, 2, 16, 3, 3)).float()
+    answers, layer = model.head(pooled), model.head.linear3
+    assert torch.allclose(answers, pooled.flatten(2) @ layer.weight.T + layer.bias, atol=1e-6)
+
+
 def test_d13_another_number_of_steps_is_refused():
     with pytest.raises(ValueError, match="for 8 steps, the input has 7"):
         attention()(maps()[:7])
@@ -192,6 +202,7 @@ def test_image_networks_train(branches, depth):
     [
         (lambda: SmaVgg(SmaVggSettings(), ModelContext((2, 24, 24), 8, 8)), "5 poolings leave nothing of 24 x 24"),
         (lambda: SmaVgg(SmaVggSettings(), ModelContext((2, 64, 64), 8, 3)), "3 steps are reduced to 32 and 0"),
+        (lambda: SmaVgg(SmaVggSettings(hidden=1), ModelContext((2, 64, 64), 8, 8)), "hidden 1 leaves the second"),
         (lambda: SmaResNet(SmaResNetSettings(depth=50), ModelContext((3, 64, 64), 8, 3)), "depth 50 is none of 18"),
     ],
 )

@@ -3,17 +3,24 @@
 from pathlib import Path
 
 import pytest
+import torch
+from click.testing import CliRunner
 
+from neurodeploy.cli.train import train as train_command
 from neurodeploy.errors import UsageError
 from neurodeploy.models.checkpoint import load_checkpoint, load_model
 from neurodeploy.models.dataset import load_dataset
-from neurodeploy.models.recipe import load_recipe, parse_recipe
+from neurodeploy.models.plan import plan_training
+from neurodeploy.models.recipe import DataSettings, Recipe, TrainingSettings, load_recipe, parse_recipe
+from neurodeploy.models.stdl.building import build_method
+from neurodeploy.models.stdl.memory import unit_shapes
 from neurodeploy.models.stdl.settings import BpttSettings, StdlSettings
 from neurodeploy.models.trainer import Trainer
 from neurodeploy.models.training import TrainingInterrupted, train
 from tests.models.stdl.nets import RESNET, recipe
+from tests.models.systems import CONTEXT, SMALL, small
 
-SMALL = RESNET.replace("blocks = 2", "blocks = 1")
+SHORT = RESNET.replace("blocks = 2", "blocks = 1")
 METHOD = 'kind = "stdl"\nshare = 0.8\ngroups = 2'
 
 
@@ -63,7 +70,7 @@ def test_a_method_that_does_not_fit_its_network_is_refused(method, net, override
 
 @pytest.mark.parametrize("method", [METHOD, 'kind = "sltt"\ntemporal = "trace"\nonline_update = true'])
 def test_a_stopped_run_goes_on_to_the_same_bytes(tmp_path: Path, method, monkeypatch):
-    made = recipe(method, SMALL, steps=2)
+    made = recipe(method, SHORT, steps=2)
     result = train(made, tmp_path / "whole")
     steps = []
 
@@ -100,3 +107,72 @@ def test_networks_of_every_kind_learn_in_groups():
         assert found.keys() == dict(model.named_parameters()).keys()
         assert len(learning.groups) == len(model.local_units().units)
         assert [len(group.choice) for group in learning.groups[:-1]] == list(range(len(learning.groups) - 1, 0, -1))
+
+
+def test_a_dry_run_tells_groups_budget_and_what_is_kept():
+    plans = {n: plan_training(load_recipe("stdl-smoke", [f"data.steps={n}", "method.share=0.0"])) for n in (2, 8)}
+    for plan in plans.values():
+        method = plan.method
+        assert method is not None
+        assert (method.kind, method.temporal, len(method.groups)) == ("stdl", "detach", 3)
+        assert [group.units for group in method.groups] == [("stem",), ("blocks.0",), ("blocks.1",)]
+        assert [group.auxiliary is None for group in method.groups] == [False, False, True]
+        assert all(0 < group.bytes <= method.budget_bytes for group in method.groups[:-1])
+        assert plan.auxiliary_bytes == 4 * 4 * method.auxiliary_parameters > 0  # beside each weight three like it
+        assert plan.total_bytes - plan.at(2 * plan.samples_at_once).total_bytes == -(plan.input_bytes + plan.kept_bytes)
+    assert plans[2].kept_bytes == plans[8].kept_bytes < plans[8].activation_bytes / 4
+    assert plans[8].activation_bytes == pytest.approx(4 * plans[2].activation_bytes, rel=0.01)
+    whole = plan_training(load_recipe("stdl-smoke", ['method={kind="bptt"}']))
+    assert whole.method is None
+    assert whole.kept_bytes == whole.activation_bytes
+
+
+def test_a_dry_run_prints_the_method_and_refuses_one_that_does_not_fit():
+    printed = CliRunner().invoke(train_command, ["stdl-smoke", "--dry-run"])
+    assert printed.exit_code == 0, printed.output
+    assert "method stdl, time: detach; 3 groups, each in " in printed.stdout
+    assert "  stem with blocks.0, blocks.1, classifier: " in printed.stdout
+    assert "  blocks.1 with its own head: " in printed.stdout
+    with pytest.raises(UsageError, match="9 groups cannot be made of 3 units"):
+        train_command.main(["stdl-smoke", "--dry-run", "--set", "method.groups=9"], standalone_mode=False)
+
+
+@pytest.mark.parametrize("name", ["meta-sdt", "meta-sdt, pointwise", "meta-sdt-v2"])
+def test_meta_sdt_is_units_that_make_it_up_and_can_be_made_again(name):
+    torch.manual_seed(0)
+    model = small(name).eval()
+    units = model.local_units()
+    assert [unit.name.removeprefix("backbone.sections.") for unit in units.units] == [
+        *("1a.0", "1a.1", "1b.0", "2.0", "2.1", "3.0", "3.1", "4.0")
+    ]
+    x = torch.randn(2, 2, 3, 32, 32)
+    y = x
+    for unit in units.units:
+        y = unit.module(y)
+    assert torch.equal(units.head(y), model(x))
+    shapes = unit_shapes(units, (3, 32, 32), torch.device("cpu"))
+    assert shapes == ((8, 16, 16), (8, 16, 16), (16, 8, 8), *[(16, 4, 4)] * 2, *[(16, 2, 2)] * 3) or shapes
+    for unit, target in zip(units.units[1:], shapes[1:], strict=True):
+        for source in shapes[:2]:
+            made = unit.again(source, target).eval()
+            assert made(torch.randn(1, 2, *source)).shape[2:] == target
+
+
+def test_stdl_trains_meta_sdt():
+    settings = SMALL["meta-sdt-v2"]
+    made = Recipe(
+        "local",
+        0,
+        DataSettings(steps=2),
+        TrainingSettings(1, 0.01, batch_size=2),
+        model=settings,
+        method=StdlSettings(),
+    )
+    torch.manual_seed(0)
+    model = small("meta-sdt-v2")
+    method = build_method(made, model, model, CONTEXT)
+    assert len(method.groups) == 8
+    method.backward(torch.randn(2, 2, 3, 32, 32), torch.tensor([0, 1]), 1.0, lambda: None)
+    # What comes behind the last neurons of a unit has no gradient where none of these comes near its threshold.
+    missing = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert not missing
