@@ -6,8 +6,11 @@ stays the same from call to call is written once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from ctypes import addressof, c_char
+from functools import cache
 from itertools import accumulate
+from struct import Struct
 from typing import Any, NamedTuple
 
 from neurodeploy.targets.emulator.memory import Inputs, Memory, Outputs
@@ -37,6 +40,7 @@ class Call(NamedTuple):
 MEMORY, INPUTS, OUTPUTS, CALL, TURNS, SIZE = accumulate(
     len(kind._fields) for kind in (Tables, Memory, Inputs, Outputs, Call, Turns)
 )
+_TOLD = Struct(f"={SIZE - INPUTS}q")
 
 
 def run(
@@ -51,22 +55,28 @@ def run(
 
     Wraps, clips and payloads of the call are left in ``memory.found``, where threads share a sample beside others.
     """
-    from neurodeploy.targets.emulator import kernel
-
     job, populations = memory.job, len(tables.populations)
     if job[0] == 0:
-        job[:INPUTS] = _numbers((*tables, *memory))
-    steps, cells = outputs.s.shape[1:]
-    call = Call(*samples, steps, cells, len(tables.parts) - populations, populations, turns.number)
-    job[INPUTS:SIZE] = _numbers((*inputs, *outputs, *call, *turns))
-    return bool(kernel.run(job))
+        job[:INPUTS] = [_number(value) for value in (*tables, *memory)]
+    call = Call(*samples, *outputs.s.shape[1:], len(tables.parts) - populations, populations, turns.number)
+    _TOLD.pack_into(job, INPUTS * job.itemsize, *map(_number, (*inputs, *outputs, *call, *turns)))
+    return bool(_kernel()(job))
 
 
-def _numbers(values: Iterable[Any]) -> list[int]:
-    """Return numbers as they are, the addresses of arrays, and 0 for what is not there."""
-    return [value if isinstance(value, int) else address(value) for value in values]
+def _number(value: Any) -> int:
+    """Return a number as it is, the address of an array, and 0 for what is not there."""
+    if isinstance(value, int):
+        return value
+    if value is None:
+        return 0
+    try:
+        return addressof(c_char.from_buffer(value))
+    except (TypeError, ValueError):  # of an array that must not be written, or is empty: the other way takes longer
+        return int(value.__array_interface__["data"][0])
 
 
-def address(array: Any) -> int:
-    """Return where an array begins; 0 where there is none."""
-    return 0 if array is None else int(array.__array_interface__["data"][0])
+@cache
+def _kernel() -> Callable[[Any], Any]:
+    from neurodeploy.targets.emulator import kernel
+
+    return kernel.run

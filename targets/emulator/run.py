@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from importlib.metadata import version
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -78,9 +79,9 @@ def attempt(
     first_v, end_v = where.kept(answering)
     outputs = _outputs(program, where, extent, (first_v, end_v), keeps_u="u" in record)
     counts = execute(program, _inputs(network, program, spikes, dense), outputs).tolist()
-    if max((counts[row][2] for row in where.heard), default=0) > program.exact_payload:
+    if max([counts[row][2] for row in where.heard], default=0) > program.exact_payload:
         return None
-    found = dict(zip(program.cells, counts[len(network.ports) :], strict=True))
+    wraps, clips, _ = zip(*counts[len(network.ports) :], strict=True)
     return Recording(
         samples=extent[0],
         steps=extent[1],
@@ -91,8 +92,8 @@ def attempt(
         u=where.split(outputs.u, where.everyone) if "u" in record else {},
         v=where.split(outputs.v, answering, first_v) if answering else {},
         inputs=dense,
-        wraps={name: wraps for name, (wraps, _, _) in found.items()},
-        clips={name: clips for name, (_, clips, _) in found.items()},
+        wraps=dict(zip(program.cells, wraps, strict=True)),
+        clips=dict(zip(program.cells, clips, strict=True)),
         readouts=network.readouts,
     )
 
@@ -101,9 +102,8 @@ def _inputs(
     network: Network, program: Program | StepwiseProgram, spikes: Mapping[str, Spikes | EventInput], dense: Densified
 ) -> Inputs:
     """Return what enters as events where all of it comes so, else as arrays."""
-    events = {name: values for name, values in spikes.items() if isinstance(values, EventInput)}
-    if len(events) == len(spikes):
-        return event_inputs(network, program.perm, events)
+    if all(isinstance(values, EventInput) for values in spikes.values()):
+        return event_inputs(network, program.perm, cast("Mapping[str, EventInput]", spikes))
     return dense_inputs(network, dense)
 
 

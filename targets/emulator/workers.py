@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.targets.emulator import columns as c
+from neurodeploy.targets.emulator import job, stages
 from neurodeploy.targets.emulator.feeding import loudest
 from neurodeploy.targets.emulator.memory import EVENTS, Inputs, Memory, Outputs, memory
 from neurodeploy.targets.emulator.pool import pool
@@ -37,8 +38,6 @@ def run_in_chunks(
     -------
     Wraps, clips and largest payload of each part, int64 [parts, 3]: the ports, then the populations in running order.
     """
-    from neurodeploy.targets.emulator import job, stages
-
     samples = len(outputs.s)
 
     def work(few: Span) -> Counts:
