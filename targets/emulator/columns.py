@@ -30,6 +30,6 @@ DENSE, CONVOLUTION = 0, 1
 #: Steps that one population after another is run for.
 CHUNK = 8
 #: Neurons of a piece of a map, unless a line has more.
-PIECE = 1024
+PIECE = 2048
 #: Sums of at most this are kept in 16 bits.
 SHORT = (1 << 15) - 1
