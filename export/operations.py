@@ -10,7 +10,7 @@ from torch import Tensor
 from neurodeploy.export.arithmetic import ARITHMETIC
 from neurodeploy.export.functions import FUNCTIONS
 from neurodeploy.export.joining import JOINING
-from neurodeploy.export.recorder import Handler, Recorder
+from neurodeploy.export.recorder import Handler, Recorder, leading_axes
 from neurodeploy.export.reducing import REDUCING, merge_axes
 from neurodeploy.export.selecting import SELECTING
 from neurodeploy.export.torch_layers import flatten_node
@@ -38,7 +38,11 @@ def _flatten(recorder: Recorder, operation: str, args: Any, kwargs: Any, answer:
     value = recorder.read(args[0], operation)
     start = args[1] if len(args) > 1 else kwargs.get("start_dim", 0)
     end = args[2] if len(args) > 2 else kwargs.get("end_dim", -1)
-    recorder.put("flatten", flatten_node(operation, value.shape, start, end), value, answer)
+    axes, leading = args[0].ndim, leading_axes(args[0], value)
+    if end % axes < leading:
+        return recorder.pass_on(answer, value)  # steps and samples become one axis
+    first, last = (axis % axes - leading + 1 for axis in (start, end))  # as if there were samples alone
+    return recorder.put("flatten", flatten_node(operation, value.shape, first, last), value, answer)
 
 
 def _reshape(recorder: Recorder, operation: str, args: Any, _kwargs: Any, answer: Tensor) -> None:

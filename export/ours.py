@@ -1,22 +1,23 @@
-"""neurodeploy's own checkpoints: a chain of layers from a recipe, recorded by the model itself."""
+"""neurodeploy's own checkpoints, recorded by the model itself: a recipe's chain of layers, or one of our networks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
+from torch import Tensor, nn
 
 from neurodeploy.errors import Unsupported
 from neurodeploy.export.fragment import Fragment, Reader
 from neurodeploy.export.live import Answers, LiveModel
+from neurodeploy.export.systems import read_system, record_system, with_first
 from neurodeploy.export.torch_layers import LAYERS, reader_for, values
 from neurodeploy.graph import BatchNorm, Graph, Input, Neuron, Node, Output, Shape, frozen_array
-from neurodeploy.models.architectures import kind_of
 from neurodeploy.models.checkpoint import load_model
 from neurodeploy.models.convnet import ConvNet, as_input
 from neurodeploy.models.dataset import dataset_kind
@@ -31,6 +32,9 @@ DEFAULT_DT = 1e-3
 #: Number of levels of the random images that are coded as spikes for the proof.
 _LEVELS = 16
 
+#: Answers of a drawn proof at most: large networks are proved on fewer samples.
+_MOST_CELLS = 1 << 26
+
 #: Name of the node that makes input of pixels.
 _SCALING = "scaling"
 
@@ -44,35 +48,56 @@ def open_checkpoint(path: str | Path, *, dt: float | None = None, steps: int | N
     Raises
     ------
     InputError : no such file, or another format.
-    Unsupported : its network is no chain of layers.
+    Unsupported : its network holds what no Graph can; names it.
     """
     model, recipe = load_model(path)
-    if not isinstance(model, ConvNet):
-        kind = "an architecture" if recipe.model is None else f"of the kind {kind_of(recipe.model)!r}"
-        problem = f"its network is {kind}, whose answers are floats and no spikes"
-        advice = "recipes of [[layers]] that end in a lif layer are exported; train one of those"
-        raise Unsupported(str(path), problem, advice)
-    scaling = dataset_kind(recipe.data).scaling
+    kind, time = dataset_kind(recipe.data), dt or DEFAULT_DT
+    shape, scaling, length = kind.input_shape, kind.scaling, steps or recipe.data.steps
     _check_scaling(str(path), model, scaling)
-    graph, names = read_convnet(model, dt or DEFAULT_DT, scaling)
-    length = steps or recipe.data.steps
+    if isinstance(model, ConvNet):
+        graph, record = _chain(model, time, scaling)
+    else:
+        graph = read_system(model, shape, time)
+        graph = graph if scaling is None else with_first(graph, _SCALING, _norm(scaling))
+        record = partial(record_system, model)
 
-    def record(inputs: npt.NDArray[Any]) -> Answers:
-        found = model.record(as_input(inputs, scaling))
-        return {names[key]: values(spikes).swapaxes(0, 1).astype(np.float64) for key, spikes in found.items()}
+    most = max(1, _MOST_CELLS // (length * _neurons(graph)))
 
     def draw(samples: int, seed: int) -> npt.NDArray[np.uint8]:
+        samples = min(samples, most)
         if scaling is not None:
-            return np.random.default_rng(seed).integers(0, 256, (samples, length, *model.input_shape), np.uint8)
-        levels = np.random.default_rng(seed).integers(0, _LEVELS + 1, (samples, *model.input_shape))
+            return np.random.default_rng(seed).integers(0, 256, (samples, length, *shape), np.uint8)
+        levels = np.random.default_rng(seed).integers(0, _LEVELS + 1, (samples, *shape))
         return rate_code(levels, length, _LEVELS)
 
-    return LiveModel(graph, record, draw)
+    return LiveModel(graph, lambda inputs: record(as_input(inputs, scaling)), draw)
 
 
-def _check_scaling(path: str, model: ConvNet, scaling: Scaling | None) -> None:
+def _neurons(graph: Graph) -> int:
+    """Return the number of neurons."""
+    return sum(math.prod(node.shape) for node in graph.nodes.values() if isinstance(node, Neuron))
+
+
+def _chain(model: ConvNet, dt: float, scaling: Scaling | None) -> tuple[Graph, Callable[[Tensor], Answers]]:
+    """Return the Graph of a chain of layers, and what runs it."""
+    graph, names = read_convnet(model, dt, scaling)
+
+    def record(x: Tensor) -> Answers:
+        found = model.record(x)
+        return {names[key]: values(spikes).swapaxes(0, 1).astype(np.float64) for key, spikes in found.items()}
+
+    return graph, record
+
+
+def _norm(scaling: Scaling) -> BatchNorm:
+    """Return what makes input of pixels."""
+    mean, std = (255.0 * np.array(numbers) for numbers in (scaling.mean, scaling.std))
+    return BatchNorm(mean, std**2, np.ones_like(mean), np.zeros_like(mean), 0.0)
+
+
+def _check_scaling(path: str, model: nn.Module, scaling: Scaling | None) -> None:
     """Raise :class:`Unsupported` where the first layer cannot take in what is done to pixels before it."""
-    first = model.layers[0]
+    first = next((part for part in model.modules() if isinstance(part, nn.Conv2d | nn.Linear)), None)
     padded = isinstance(first, nn.Conv2d) and any(extent for extent in first.padding if extent)
     if scaling is not None and any(scaling.mean) and padded:
         problem = "its pixels have a mean taken out, which a convolution that pads with zeros cannot do instead"
@@ -86,8 +111,7 @@ def read_convnet(model: ConvNet, dt: float, scaling: Scaling | None = None) -> t
     """
     nodes: dict[str, Node] = {"input": Input(model.input_shape)}
     if scaling is not None:
-        mean, std = (255.0 * np.array(numbers) for numbers in (scaling.mean, scaling.std))
-        nodes[_SCALING] = BatchNorm(mean, std**2, np.ones_like(mean), np.zeros_like(mean), 0.0)
+        nodes[_SCALING] = _norm(scaling)
     shape, names = model.input_shape, {}
     for key, layer in model.layers.named_children():
         reader = reader_for(layer, _READERS)

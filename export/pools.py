@@ -8,6 +8,7 @@ Scale, whose factors are what the layer itself makes of ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -97,13 +98,23 @@ def _adaptive(kind: Kind, axes: int) -> Reader:
         if len(shape) != axes + 1 or getattr(module, "return_indices", False):
             raise Unsupported(name, f"pools samples {shape} to {wanted}", f"give it channels and {axes} axes")
         sizes = [(cells, cells if out is None else out) for cells, out in zip(shape[1:], wanted, strict=True)]
-        if any(cells % out for cells, out in sizes):
+        windows = [_even_windows(cells, out) for cells, out in sizes]
+        if any(window is None for window in windows):
             problem = f"pools {shape[1:]} cells to {wanted} by windows of unequal size"
             raise Unsupported(name, problem, "choose a size that divides, or a pool with kernel and stride")
-        window = tuple(cells // out for cells, out in sizes)
-        return Fragment(Pool(kind, window, window, (0,) * axes))
+        kernel, stride = zip(*(window for window in windows if window is not None), strict=True)
+        return Fragment(Pool(kind, kernel, stride, (0,) * axes))
 
     return read
+
+
+def _even_windows(cells: int, out: int) -> tuple[int, int] | None:
+    """Return size and stride of the windows, which may overlap, or None where they are of several sizes or strides."""
+    first = [place * cells // out for place in range(out)]
+    last = [-(-(place + 1) * cells // out) for place in range(out)]
+    sizes = {end - start for start, end in zip(first, last, strict=True)}
+    strides = {after - before for before, after in pairwise(first)} or {1}
+    return (sizes.pop(), strides.pop()) if len(sizes) == len(strides) == 1 else None
 
 
 #: Pool class -> reader.

@@ -43,6 +43,18 @@ class Recorder(Protocol):
     def insert(self, name: str, node: Node, value: Value) -> str:
         """Add a node that reads a value and return the name it has got."""
 
+    def node_of(self, name: str) -> Node:
+        """Return the node of this name."""
+
+    def sources_of(self, name: str) -> tuple[str, ...]:
+        """Return the nodes that a node reads."""
+
+    def shape_of(self, name: str) -> Shape:
+        """Return the shape of one sample of a node's answer."""
+
+    def note(self, sentence: str) -> None:
+        """Let the graph tell something that the model does not say."""
+
     def pass_on(self, answer: Tensor, value: Value) -> None:
         """Let a tensor hold a value."""
 
@@ -60,3 +72,7 @@ Handler = Callable[[Recorder, str, Any, dict[str, Any], Any], None]
 def leading_axes(tensor: Tensor, value: Value) -> int:
     """Return the axes of a tensor before those of a sample."""
     return tensor.ndim - len(value.shape)
+
+
+#: (recorder, module, its name, what it reads): adds several nodes for a module and returns what it answers.
+Composer = Callable[[Recorder, Any, str, Value], Value]

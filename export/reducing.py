@@ -13,12 +13,15 @@ from neurodeploy.graph import Flatten, Pool
 
 
 def merge_axes(recorder: Recorder, operation: str, value: Value, given: Tensor, answer: Tensor) -> None:
-    """Let ``answer`` hold ``value`` with neighbouring axes merged, as their shapes say."""
+    """Let ``answer`` hold ``value`` with neighbouring axes merged, as their shapes say.
+
+    Where samples stay as they are, the axes before them may be cut and merged at will.
+    """
     leading = leading_axes(given, value)
+    if answer.ndim > len(value.shape) and tuple(answer.shape[-len(value.shape) :]) == value.shape:
+        return recorder.pass_on(answer, value)
     after = tuple(answer.shape[leading:])
     kept = answer.shape[:leading] == given.shape[:leading]
-    if kept and after == value.shape:
-        return recorder.pass_on(answer, value)
     for start in range(len(value.shape)):
         for end in range(start + 1, len(value.shape)):
             merged = (int(torch.Size(value.shape[start : end + 1]).numel()),)

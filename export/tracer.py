@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,10 +21,11 @@ from neurodeploy.errors import Unsupported
 from neurodeploy.export.choices import calling_line, choices
 from neurodeploy.export.fragment import Fragment, Reader
 from neurodeploy.export.operations import OPERATIONS, QUESTIONS
-from neurodeploy.export.recorder import Value
+from neurodeploy.export.recorder import Composer, Value, leading_axes
 from neurodeploy.export.stepping import answers_of, call_step, membrane_of, state_count
 from neurodeploy.export.torch_layers import reader_for
 from neurodeploy.graph import Graph, Input, Neuron, Node, Output, Scale, Shape, frozen_array
+from neurodeploy.shapes import infer_shapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,7 @@ def trace(
     dt: float,
     readers: Mapping[type, Reader],
     refused: tuple[type, ...] = (),
+    composers: Mapping[type, Composer] = MappingProxyType({}),
     leading: int = 1,
 ) -> Traced:
     """Return the Graph of a module that computes one step.
@@ -57,13 +60,14 @@ def trace(
     dt : duration of a step in seconds.
     readers : module class -> reader.
     refused : module classes that are refused by name unless a reader is given.
+    composers : module class -> what adds several nodes for it.
     leading : axes of a tensor before those of a sample; 2 where ``samples`` are sequences of one step.
 
     Raises
     ------
     Unsupported : an operation or module that a Graph cannot hold; the message has its name, module and source line.
     """
-    recorder = _Recorder(module, dt, readers, refused, leading)
+    recorder = _Recorder(module, dt, readers, refused, composers, leading)
     with torch.no_grad(), recorder:
         inputs = tuple(recorder.enter_input(name, sample) for name, sample in samples.items())
         answer = call_step(module, tuple(samples.values()), None)
@@ -75,10 +79,18 @@ class _Recorder(TorchFunctionMode):
     """The hooks and the function mode of one trace, and the graph found so far."""
 
     def __init__(
-        self, module: nn.Module, dt: float, readers: Mapping[type, Reader], refused: tuple[type, ...], leading: int
+        self,
+        module: nn.Module,
+        dt: float,
+        readers: Mapping[type, Reader],
+        refused: tuple[type, ...],
+        composers: Mapping[type, Composer],
+        leading: int,
     ) -> None:
         super().__init__()
         self.module, self.dt, self.readers, self.refused, self.leading = module, dt, readers, refused, leading
+        self.composers = composers
+        self.notes: list[str] = []
         self.nodes: dict[str, Node] = {}
         self.edges: list[tuple[str, str]] = []
         self.feedback: set[tuple[str, str]] = set()
@@ -94,7 +106,7 @@ class _Recorder(TorchFunctionMode):
             reader = reader_for(module, self.readers)
             shown = name or type(module).__name__.lower()
             self.paths[shown] = name
-            before, after = self._hooks_for(shown, reader)
+            before, after = self._hooks_for(shown, reader, self.composers.get(type(module)))
             self.hooks.callback(module.register_forward_pre_hook(before).remove)
             self.hooks.callback(module.register_forward_hook(after, with_kwargs=True).remove)
         super().__enter__()  # type: ignore[no-untyped-call]
@@ -111,21 +123,28 @@ class _Recorder(TorchFunctionMode):
         self._remember(sample, Value((name,), shape))
         return name
 
-    def _hooks_for(self, name: str, reader: Reader | None) -> tuple[Callable[..., None], Callable[..., None]]:
+    def _hooks_for(
+        self, name: str, reader: Reader | None, composer: Composer | None
+    ) -> tuple[Callable[..., None], Callable[..., None]]:
+        taken = reader is not None or composer is not None
+
         def before(module: nn.Module, _args: tuple[Any, ...]) -> None:
             if reader is None and isinstance(module, self.refused) and not self.whole:
                 raise Unsupported(
                     name, f"is a {type(module).__name__}, for which there is no reader", f"known: {self._known()}"
                 )
             self.inside.append(name)
-            self.whole += reader is not None
+            self.whole += taken
 
         def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], answer: Any) -> None:
-            self.inside.pop()
-            self.whole -= reader is not None
+            self.whole -= taken
             given = args[0] if args else next(iter(kwargs.values()), None)
-            if reader is not None and not self.whole and isinstance(given, Tensor) and id(given) in self.values:
-                self._take(module, name, reader, given, answer)
+            if taken and not self.whole and isinstance(given, Tensor) and id(given) in self.values:
+                if composer is not None:
+                    self._remember(answer, composer(self, module, name, self._read(given, name)))
+                elif reader is not None:
+                    self._take(module, name, reader, given, answer)
+            self.inside.pop()
 
         return before, after
 
@@ -144,11 +163,12 @@ class _Recorder(TorchFunctionMode):
                 "let forward do one step, without a loop over time, and every neuron run once",
             )
         node = self._add_fragment(name, fragment, value)
-        self._remember(outputs[0], Value((node,), self._shape(outputs[0])))
+        leading = leading_axes(given, value)
+        self._remember(outputs[0], Value((node,), tuple(outputs[0].shape[leading:])))
         if isinstance(fragment.node, Neuron):
             for state in [*_tensors(outputs[1:]), *membrane_of(module)]:
                 if state is not outputs[0] and state.ndim:
-                    self._remember(state, Value((), self._shape(state), state_of=node))
+                    self._remember(state, Value((), tuple(state.shape[leading:]), state_of=node))
 
     def _add_fragment(self, name: str, fragment: Fragment, value: Value) -> str:
         assert fragment.node is not None
@@ -227,6 +247,22 @@ class _Recorder(TorchFunctionMode):
         self._connect(value, added)
         return added
 
+    def node_of(self, name: str) -> Node:
+        """Return the node of this name."""
+        return self.nodes[name]
+
+    def sources_of(self, name: str) -> tuple[str, ...]:
+        """Return the nodes that a node reads."""
+        return tuple(source for source, target in self.edges if target == name)
+
+    def shape_of(self, name: str) -> Shape:
+        """Return the shape of one sample of a node's answer."""
+        return infer_shapes(Graph(self.nodes, tuple(self.edges), self.dt, frozenset(self.feedback)))[name]
+
+    def note(self, sentence: str) -> None:
+        """Let the graph tell something that the model does not say."""
+        self.notes.append(sentence)
+
     def pass_on(self, answer: Tensor, value: Value) -> None:
         """Let the tensor ``answer`` hold ``value``."""
         self._remember(answer, value)
@@ -283,7 +319,8 @@ class _Recorder(TorchFunctionMode):
             found[first] = Value((reader,), found[first].shape)
         for name, value in found.items():
             self._connect(value, self._add(name if len(found) > 1 else "output", Output(value.shape)))
-        return Graph(self.nodes, tuple(self.edges), self.dt, frozenset(self.feedback)), readouts
+        graph = Graph(self.nodes, tuple(self.edges), self.dt, frozenset(self.feedback), tuple(self.notes))
+        return graph, readouts
 
     def _integrator(self, name: str) -> Node:
         """Return the neuron whose membrane is the answer, without its threshold."""

@@ -58,6 +58,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "flip": Augmentation(_flip, default=0.5),
     "roll": Augmentation(augmentation.roll, low=1, high=4096),
     "translate": Augmentation(augmentation.translate, low=1, high=4096),
+    "padded-crop": Augmentation(augmentation.padded_crop, low=1, high=4096),
     "rotate": Augmentation(augmentation.rotate, high=180),
     "scale": Augmentation(augmentation.scale, high=0.9),
     "cutout": Augmentation(augmentation.cutout, low=1, high=4096),

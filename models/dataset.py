@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from neurodeploy.errors import UsageError
 from neurodeploy.models import digits
 from neurodeploy.models.augmentations import augment_of, check_augmentations
-from neurodeploy.models.data import dense, moving, pictures, recorded
+from neurodeploy.models.data import cifar, dense, moving, pictures, recorded
 from neurodeploy.models.data.coco import COCO_CLASSES
 from neurodeploy.models.data.layouts import RECORDED
 from neurodeploy.models.data.segmentation import ADE20K_CLASSES
@@ -46,6 +46,12 @@ def _pictures(settings: DataSettings) -> DatasetKind:
     )
 
 
+def _cifar(settings: DataSettings) -> DatasetKind:
+    kind = cifar.CIFAR[settings.dataset]
+    scaling = kind.scaling if settings.pixels == "normal" else pictures.SCALINGS[settings.pixels]
+    return DatasetKind(cifar.SHAPE, kind.classes, cifar.load_cifar, scaling)
+
+
 def _ade20k(settings: DataSettings) -> DatasetKind:
     scaling, shape = pictures.SCALINGS[settings.pixels], dense.crop_shape(settings)
     return DatasetKind(shape, ADE20K_CLASSES, dense.refuse_labels, scaling, SEGMENTATION, dense.load_segmentation)
@@ -64,6 +70,7 @@ DATASETS: dict[str, Callable[[DataSettings], DatasetKind]] = {
     ),
     **dict.fromkeys(RECORDED, _recorded),
     **dict.fromkeys(pictures.PICTURES, _pictures),
+    **dict.fromkeys(cifar.CIFAR, _cifar),
     "ade20k": _ade20k,
     "coco": _coco,
 }
@@ -74,6 +81,13 @@ def dataset_kind(settings: DataSettings) -> DatasetKind:
     if settings.dataset not in DATASETS:
         raise UsageError(f"dataset {settings.dataset!r}", "is not known", nearest(settings.dataset, DATASETS))
     return DATASETS[settings.dataset](settings)
+
+
+def require_batches(kind: DatasetKind, subject: str) -> None:
+    """Raise :class:`UsageError` where networks for the dataset take lists of images, naming ``subject``."""
+    if kind.task == DETECTION:
+        problem = "is a detector, which takes images of any sizes, and not one array"
+        raise UsageError(subject, problem, "give a classifier on the same backbone")
 
 
 def load_samples(settings: DataSettings) -> SpikeDataset | dense.DenseDataset:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from graphlib import TopologicalSorter
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -83,6 +84,8 @@ class QuantizedNetwork(nn.Module):
             )
             for p in network.projections
         }
+        for late, now in _taken_back(network).items():
+            self._projections[late].follow(self._projections[now])
         # torch registers what stands in such lists; names of populations may hold dots, which it does not allow.
         self.population_modules = nn.ModuleList(self._populations.values())
         self.projection_modules = nn.ModuleList(self._projections.values())
@@ -172,6 +175,29 @@ class QuantizedNetwork(nn.Module):
             populations=tuple(replace(p, neuron=self._populations[p.name].lif()) for p in base.populations),
             projections=tuple(replace(p, connection=self._projections[p.name].connection()) for p in base.projections),
         )
+
+
+def _taken_back(network: net.Network) -> dict[str, str]:
+    """Return the projections that take back a step later what another one adds, each with that other one."""
+    found: dict[str, str] = {}
+    for target in network.populations:
+        into = network.into(target.name)
+        for late in into:
+            for now in into:
+                if network.lag(late) <= network.lag(now) or {now.name, late.name} & {*found, *found.values()}:
+                    continue
+                if _opposite(late.connection, now.connection):
+                    found[late.name] = now.name
+    return found
+
+
+def _opposite(one: net.Connection, other: net.Connection) -> bool:
+    """Return whether two connections are of the same geometry and each other's negative."""
+    if type(one) is not type(other) or isinstance(one, net.Sparse) or isinstance(other, net.Sparse):
+        return False
+    if not one.weight.any() or not np.array_equal(one.weight, -other.weight.astype(np.int64)):
+        return False
+    return all(getattr(one, f.name) == getattr(other, f.name) for f in fields(other) if f.name != "weight")
 
 
 class _Run:

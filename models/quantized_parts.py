@@ -45,9 +45,19 @@ class QuantizedProjection(nn.Module):
         narrow = narrowed(formats, projection.weight_bits) if projection.weight_bits < formats.weight_bits else formats
         self._grid = grid(sign_mode(values.original), narrow)
         self.weight = nn.Parameter(torch.from_numpy(_placed(values, connection.weight)), learned)
+        self._leader: tuple[QuantizedProjection, ...] = ()  # in a tuple, so that torch does not count it twice
+
+    def follow(self, leader: QuantizedProjection) -> None:
+        """Let these weights be those of ``leader`` with the sign turned from now on, and train the latter alone."""
+        (low, high, _), (least, most, step) = self._grid, leader._grid
+        leader._grid = max(least, -high), min(most, -low), step
+        self.weight.requires_grad = False
+        self._leader = (leader,)
 
     def integers(self) -> Tensor:
         """Return the weights in weight units, whole numbers of the chip's grid."""
+        for leader in self._leader:
+            return -leader.integers()
         low, high, step = self._grid
         return rounded(self.weight * self._unit, low, high, step)
 
@@ -87,7 +97,8 @@ class QuantizedProjection(nn.Module):
         """Return the weights before and after; ``stored`` holds the integers, of a target with this ``scale``."""
         integer = net.stored_weights(stored.connection).astype(np.int64)
         restored = integer / (scale / 2.0**stored.weight_exponent)
-        return Values(stored.target, f"weight {stored.name}", _numpy(self.weight), integer, restored)
+        original = -_numpy(self._leader[0].weight) if self._leader else _numpy(self.weight)
+        return Values(stored.target, f"weight {stored.name}", original, integer, restored)
 
 
 def _placed(values: Values, stored: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:

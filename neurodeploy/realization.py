@@ -15,6 +15,7 @@ from neurodeploy.clipping import Clipping, population_scaling
 from neurodeploy.connections import connection
 from neurodeploy.errors import Unsupported
 from neurodeploy.fixedpoint import IntArray
+from neurodeploy.graph import Convolution, Linear
 from neurodeploy.membrane import FloatPopulation
 from neurodeploy.moments import Moments
 from neurodeploy.network import Connection, stored_weights
@@ -28,6 +29,7 @@ from neurodeploy.scaling import (
     round_bias,
     round_decay,
     round_threshold,
+    round_to_grid,
     round_weights,
     sign_mode,
 )
@@ -88,8 +90,7 @@ def realize(
     scaling = population_scaling(population, formats, plan.clipping, plan.headroom, groups)
     connections: list[Connection] = []
     weights: list[IntArray] = []
-    for path, weight in _paths(population):
-        integer = _integers(path.name, weight, scaling, formats, plan, moments)
+    for path, integer in zip(population.paths, _rounded(population, scaling, formats, plan, moments), strict=True):
         connections.append(connection(path.node, integer))
         stored = stored_weights(connections[-1])
         weights.append(stored if stored.shape == integer.shape else integer)  # a kernel may have been padded
@@ -116,6 +117,56 @@ def _require_signs(population: FloatPopulation, formats: Formats) -> None:
         if (high <= 0 and (weight > 0).any()) or (low >= 0 and (weight < 0).any()):
             problem = f"has weights of both signs, those of {formats.weight_bits} bits are {low} or {high}"
             raise Unsupported(f"projection {path.name!r}", problem, "take one bit more")
+
+
+def _rounded(
+    population: FloatPopulation,
+    scaling: Scaling,
+    formats: Formats,
+    plan: Plan,
+    moments: Mapping[str, Moments] | None,
+) -> list[Ints]:
+    """Return the integers of every path.
+
+    Where a path takes back, a step later, what another has added, it has that one's integers with the sign turned:
+    however they were rounded, an input that stands still cancels.
+    """
+    found: list[Ints] = []
+    twins = _twins(population)
+    for place, (path, weight) in enumerate(_paths(population)):
+        other = twins.get(place)
+        integer = None if other is None else -found[other]
+        if integer is None or not np.array_equal(_on_grid(integer, weight, formats), integer):
+            integer = _integers(path.name, weight, scaling, formats, plan, moments)
+        if place in twins.values():
+            integer = -_on_grid(-integer, -weight, formats)  # what its twin can hold as well
+        found.append(integer)
+    return found
+
+
+def _on_grid(integer: Ints, weight: Floats, formats: Formats) -> Ints:
+    """Return integers rounded to the grid that the signs of ``weight`` allow."""
+    return round_to_grid(integer.astype(np.float64), grid(sign_mode(weight), formats)).astype(np.int64)
+
+
+def _twins(population: FloatPopulation) -> dict[int, int]:
+    """Return, for the place of a path with weights -W that acts a step late, that of an earlier one with W."""
+    found: dict[int, int] = {}
+    for place, path in enumerate(population.paths):
+        for other, before in enumerate(population.paths[:place]):
+            if path.lag == before.lag or not _same_geometry(path.node, before.node) or other in found:
+                continue
+            if other not in found.values() and np.array_equal(population.weights[place], -population.weights[other]):
+                found[place] = other
+                break
+    return found
+
+
+def _same_geometry(one: Linear | Convolution, other: Linear | Convolution) -> bool:
+    if isinstance(one, Convolution) and isinstance(other, Convolution):
+        facts = [(node.stride, node.padding, node.dilation, node.groups, node.weight.shape) for node in (one, other)]
+        return facts[0] == facts[1]
+    return type(one) is type(other) and one.weight.shape == other.weight.shape
 
 
 def _integers(

@@ -41,6 +41,17 @@ def translate(frames: Frames, draw: Draw, most: float) -> Frames:
     return moved
 
 
+def padded_crop(frames: Frames, draw: Draw, most: float) -> Frames:
+    """Move by up to ``most`` pixels down or up and left or right; what comes in mirrors what lies at the edge.
+
+    That is a picture padded by reflection and cut to its own size, as residual networks are trained on small pictures.
+    """
+    down, right = (int(most) - offset for offset in _offset(draw, most))
+    width = [(0, 0)] * (frames.ndim - 2) + [(int(most), int(most))] * 2
+    rows, columns = (slice(start, start + size) for start, size in zip((down, right), frames.shape[-2:], strict=True))
+    return np.pad(frames, width, mode="reflect")[..., rows, columns]
+
+
 def rotate(frames: Frames, draw: Draw, most: float) -> Frames:
     """Turn about the centre by up to ``most`` degrees either way; each pixel takes what is nearest to where it was."""
     angle = math.radians(draw.uniform(-most, most))

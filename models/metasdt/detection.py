@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from neurodeploy.models.metasdt.heads import BOX_FEATURES, BoxHead, mask_head, mask_predictor
@@ -77,9 +78,10 @@ class MaskRcnn(nn.Module):
         batch = torchvision("torchvision.models.detection.image_list").ImageList(
             _filled(images), [(image.shape[-2], image.shape[-1]) for image in images]
         )
-        maps = self.backbone(batch.tensors)
-        proposals, losses = self.rpn(batch, maps, targets)
-        found, more = self.roi_heads(maps, proposals, batch.image_sizes, targets)
+        maps = OrderedDict((name, level.float()) for name, level in self.backbone(batch.tensors).items())
+        with torch.autocast(batch.tensors.device.type, enabled=False):  # boxes want more digits than bfloat16 has
+            proposals, losses = self.rpn(batch, maps, targets)
+            found, more = self.roi_heads(maps, proposals, batch.image_sizes, targets)
         return {**losses, **more} if self.training else found
 
     @staticmethod

@@ -51,8 +51,8 @@ class SemanticFpn(nn.Module):
 
     @property
     def stages(self) -> dict[str, nn.Module]:
-        """The modules by stage."""
-        return {**dict(self.backbone.sections.items()), "pyramid": self.pyramid, "scales": self.scales}
+        """The modules by stage; ``neuron`` is fed the sum of the pyramid's maps, each by its own scale."""
+        return {**dict(self.backbone.sections.items()), "neuron": self.neuron}
 
     def forward(self, x: Tensor) -> Tensor:
         """Return [T, B, classes, H, W] for ``x`` [T, B, C, H, W]."""

@@ -61,7 +61,7 @@ class Detection:
         for kind, masks in (("box", False), ("mask", True)):
             figures = precision_of(rows, samples, masks=masks)
             found |= {f"{kind}_{name}": max(figures[name], 0.0) for name in _TOLD}
-        return {"score": found["box_AP"], **found}
+        return {"score": found.pop("box_AP"), **found}
 
     def _found(self, sample: Detected) -> Detections:
         """Return what is found in an image, in pixels of its file."""

@@ -116,7 +116,7 @@ def _open(source: str, input_shape: tuple[int, ...] | None, steps: int | None, s
         raise UsageError("--input-shape", "is for a factory", "a recipe's data say its shape; leave it out")
     from neurodeploy.models.checkpoint import load_model
     from neurodeploy.models.convnet import build_model
-    from neurodeploy.models.dataset import dataset_kind
+    from neurodeploy.models.dataset import dataset_kind, require_batches
     from neurodeploy.models.recipe import load_recipe
 
     if source.endswith(".safetensors"):
@@ -125,6 +125,7 @@ def _open(source: str, input_shape: tuple[int, ...] | None, steps: int | None, s
         recipe = load_recipe(source, [] if steps is None else [f"data.steps={steps}"])
         model = build_model(recipe)
     kind = dataset_kind(recipe.data)
+    require_batches(kind, source)
     return _Opened(model, kind.input_shape, steps or recipe.data.steps, kind.scaling)
 
 

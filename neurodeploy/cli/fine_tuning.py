@@ -35,11 +35,11 @@ class FineTuning:
         """Train the network that ``recipe`` ended with, on the recipe's own samples."""
         from neurodeploy.export.door import Request, open_model
         from neurodeploy.export.live import LiveModel
-        from neurodeploy.models.dataset import dataset_kind
+        from neurodeploy.models.dataset import load_dataset
 
         model = open_model(Request(checkpoint, None, None, None, None, None), "ours")
         assert isinstance(model, LiveModel)  # a recipe's network is a float one
-        data = dataset_kind(recipe.data).load(recipe.data)
+        data = load_dataset(recipe.data)  # the part of it that the recipe trains on
         return self._run(model.graph, data.train, data.test, folder)
 
     def of_file(self, net: Path, data: Path | None, test: Path | None, folder: Path) -> QuantizedTraining:

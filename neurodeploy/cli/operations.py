@@ -27,11 +27,13 @@ def show_operations(checkpoint: Path, data: Path, samples: int | None, *, as_jso
     from neurodeploy.events import EventInput, check_events
     from neurodeploy.models.checkpoint import load_model
     from neurodeploy.models.convnet import as_input
-    from neurodeploy.models.dataset import dataset_kind
+    from neurodeploy.models.dataset import dataset_kind, require_batches
     from neurodeploy.models.operations import count_operations, parts_of
 
     model, recipe = load_model(checkpoint)
-    kind, ports = dataset_kind(recipe.data), open_events(data, samples).spikes
+    kind = dataset_kind(recipe.data)
+    require_batches(kind, str(checkpoint))
+    ports = open_events(data, samples).spikes
     if len(ports) != 1:
         raise UsageError(str(data), f"holds {len(ports)} inputs, the network takes one", "give its test.npz")
     (spikes,) = ports.values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from neurodeploy.passes.absorb_leak import absorb_leak
 from neurodeploy.passes.approximate_reset import approximate_reset
+from neurodeploy.passes.delays_to_edges import delays_to_edges
 from neurodeploy.passes.drop_identity import drop_identity
 from neurodeploy.passes.even_padding import even_padding
 from neurodeploy.passes.fold_batchnorm import fold_batchnorm
@@ -22,6 +23,7 @@ from neurodeploy.passes.two_axes import two_axes
 __all__ = [
     "absorb_leak",
     "approximate_reset",
+    "delays_to_edges",
     "drop_identity",
     "even_padding",
     "fold_batchnorm",

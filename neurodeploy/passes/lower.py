@@ -1,10 +1,11 @@
-"""``lower = fuse . pool . scale . batchnorm . max . identity``: the form that a chip's projections take."""
+"""``lower = fuse . delay . pool . scale . batchnorm . max . identity``: the form that a chip's projections take."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from neurodeploy.graph import Graph
+from neurodeploy.passes.delays_to_edges import delays_to_edges
 from neurodeploy.passes.drop_identity import drop_identity
 from neurodeploy.passes.fold_batchnorm import fold_batchnorm
 from neurodeploy.passes.fold_scale import fold_scale
@@ -19,6 +20,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_batchnorm,
     fold_scale,
     pool_to_convolution,
+    delays_to_edges,
     fuse_linear,
 )
 
@@ -28,9 +30,9 @@ def lower(graph: Graph) -> Graph:
 
     A synapse that nothing was folded into keeps its arrays; what was computed is float64.
 
-    Every edge into a Neuron then comes from exactly one synapse whose source is an Input or a Neuron (a Threshold or
-    Delay stays where it is and bounds a synapse likewise); several synapses into one neuron are their sum; an Output
-    follows its neurons directly.
+    Every edge into a Neuron then comes from exactly one synapse whose source is an Input or a Neuron (a Threshold and
+    a Delay of several steps stay where they are and bound a synapse likewise); several synapses into one neuron are
+    their sum; an Output follows its neurons directly.
 
     Raises
     ------

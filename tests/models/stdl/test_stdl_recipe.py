@@ -9,12 +9,21 @@ from click.testing import CliRunner
 from neurodeploy.cli.train import train as train_command
 from neurodeploy.errors import UsageError
 from neurodeploy.models.checkpoint import load_checkpoint, load_model
-from neurodeploy.models.dataset import load_dataset
+from neurodeploy.models.convnet import build_model
+from neurodeploy.models.dataset import dataset_kind, load_dataset
 from neurodeploy.models.plan import plan_training
-from neurodeploy.models.recipe import DataSettings, Recipe, TrainingSettings, load_recipe, parse_recipe
+from neurodeploy.models.recipe import (
+    DataSettings,
+    Recipe,
+    TrainingSettings,
+    load_recipe,
+    parse_recipe,
+)
+from neurodeploy.models.recipefiles import packaged_recipes
 from neurodeploy.models.stdl.building import build_method
-from neurodeploy.models.stdl.memory import unit_shapes
-from neurodeploy.models.stdl.settings import BpttSettings, StdlSettings
+from neurodeploy.models.stdl.memory import made_again, unit_shapes
+from neurodeploy.models.stdl.selection import groups_of, uniform
+from neurodeploy.models.stdl.settings import AuglocalSettings, BpttSettings, StdlSettings
 from neurodeploy.models.trainer import Trainer
 from neurodeploy.models.training import TrainingInterrupted, train
 from tests.models.stdl.nets import RESNET, recipe
@@ -176,3 +185,31 @@ def test_stdl_trains_meta_sdt():
     # What comes behind the last neurons of a unit has no gradient where none of these comes near its threshold.
     missing = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert not missing
+
+
+LOCAL = [name for name in packaged_recipes() if not isinstance(load_recipe(name).method, BpttSettings)]
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_units_of_packaged_recipes_can_be_made_again_behind_each_other(name):
+    made = load_recipe(name)
+    place, kind = torch.device("meta"), dataset_kind(made.data)
+    with place:
+        units = build_model(made).local_units()
+        shapes = unit_shapes(units, kind.input_shape, place)
+        number = len(units.units)
+        assert len(groups_of(number, getattr(made.method, "groups", 0))) > 1
+        if isinstance(made.method, AuglocalSettings):
+            assert made.method.depth < number - 1
+        for end in (0, number // 2):
+            for unit in uniform(end, number, 2):
+                again = made_again(units.units[unit], shapes[end], shapes[unit])
+                assert again(torch.zeros(1, 2, *shapes[end])).shape[2:] == shapes[unit]
+        assert units.head(torch.zeros(1, 2, *shapes[-1])).shape == (1, 2, kind.classes)
+
+
+def test_every_dataset_and_predecessor_has_its_recipe():
+    assert len(LOCAL) == 12
+    assert {load_recipe(name).data.dataset for name in LOCAL} == {
+        *("cifar10", "cifar100", "dvs128-gesture", "cifar10-dvs", "ncaltech101", "imagenet", "moving-digits")
+    }

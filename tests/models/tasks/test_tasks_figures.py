@@ -67,6 +67,6 @@ def test_who_finds_every_object_has_an_average_precision_of_one(tmp_path: Path, 
     model = Knowing(shift).eval()
     figures = Detection(recipe_for("coco", tmp_path), model, model, ALONE).figures(val)
     assert model.seen == [(3, 80, 100)] * 2
-    assert figures["score"] == figures["box_AP"] == pytest.approx(ap)
+    assert figures["score"] == pytest.approx(ap)
     assert figures["box_AP50"] == pytest.approx(ap50)
     assert figures["mask_AP50"] == pytest.approx(ap50)  # at this size, a pixel at the border of a mask is much of it
