@@ -58,7 +58,8 @@ def run(
     job, populations = memory.job, len(tables.populations)
     if job[0] == 0:
         job[:INPUTS] = [_number(value) for value in (*tables, *memory)]
-    call = Call(*samples, *outputs.s.shape[1:], len(tables.parts) - populations, populations, turns.number)
+    _, steps, cells = outputs.s.shape
+    call = Call(*samples, steps, cells, len(tables.parts) - populations, populations, turns.number)
     _TOLD.pack_into(job, INPUTS * job.itemsize, *map(_number, (*inputs, *outputs, *call, *turns)))
     return bool(_kernel()(job))
 
@@ -79,4 +80,5 @@ def _number(value: Any) -> int:
 def _kernel() -> Callable[[Any], Any]:
     from neurodeploy.targets.emulator import kernel
 
-    return kernel.run
+    run_call: Callable[[Any], Any] = kernel.run
+    return run_call
