@@ -15,7 +15,7 @@ _LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "m
 
 
 #: So much is taken to be there: asking the system would outlast a short run.
-_ALWAYS = 1 << 26
+ALWAYS = 1 << 26
 
 
 def free_memory() -> int:
@@ -59,7 +59,7 @@ def free_disk(path: str | Path) -> int:
 
 def require_memory(subject: str, needed: int, advice: str) -> None:
     """Raise :class:`InputError` where ``subject`` needs more memory than is free."""
-    if needed > _ALWAYS and needed > (free := free_memory()):
+    if needed > ALWAYS and needed > (free := free_memory()):
         raise InputError(subject, f"needs {spelled(needed)} of memory, {spelled(free)} are free", advice)
 
 

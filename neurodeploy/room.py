@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from neurodeploy.events import EventInput
-from neurodeploy.headroom import free_memory, require_memory
+from neurodeploy.headroom import ALWAYS, free_memory, require_memory
 from neurodeploy.network import Network, Shape, stored_weights
 
 _ADVICE = (
@@ -55,6 +55,11 @@ def working_bytes(network: Network) -> int:
     """Return about how many bytes a network takes beside its recording while it runs."""
     its = _account(network)
     return _WEIGHT * its.weights + _NEURON * its.cells
+
+
+def always_fit(network: Network) -> int:
+    """Return how many steps of all samples together, of which spikes are recorded, surely fit into memory."""
+    return (ALWAYS - working_bytes(network)) // recorded_bytes(network, ("s",))
 
 
 def require_room(network: Network, spikes: Mapping[str, Any], record: Collection[str], *, dense: bool) -> None:

@@ -83,7 +83,6 @@ def test_long_delays_across_many_cuts():
 
 def test_stages_within_one_sample_go_on(monkeypatch):
     monkeypatch.setattr("neurodeploy.targets.emulator.workers.STAGED", 0)
-    monkeypatch.setattr("neurodeploy.targets.emulator.stages._WORTH", 0)
     monkeypatch.setattr("neurodeploy.targets.emulator.carrying.threads", lambda: 3)
     network, spikes = longer(5)
     parts = in_pieces(network, spikes, [40, 41, 99])

@@ -37,7 +37,7 @@ def scarce(monkeypatch):
     """Return a function that says how much memory is free."""
 
     def leave(size):
-        monkeypatch.setattr(headroom, "_ALWAYS", 0)
+        monkeypatch.setattr(headroom, "ALWAYS", 0)
         for module in ("headroom", "streaming", "room", "npz"):
             monkeypatch.setattr(f"neurodeploy.{module}.free_memory", lambda: size)
 

@@ -1,68 +1,89 @@
-"""What the kernel works on, as bare pointers; see :mod:`neurodeploy.targets.emulator.pointers` for why."""
+"""What a call of the kernel works on, read from its one array; see :mod:`neurodeploy.targets.emulator.job`."""
 
 from __future__ import annotations
 
 from neurodeploy.targets.emulator.jit import njit
+from neurodeploy.targets.emulator.job import CALL, INPUTS, MEMORY, OUTPUTS, TURNS, Call
 from neurodeploy.targets.emulator.memory import Inputs, Memory, Outputs
-from neurodeploy.targets.emulator.pointers import pointer
+from neurodeploy.targets.emulator.pointers import beyond, chars, ints, longs, words
 from neurodeploy.targets.emulator.program import Tables
+from neurodeploy.targets.emulator.turns import Turns
 
 
 @njit(inline="always")
-def bare_tables(tables):
+def bare_tables(job):
     """Return tables of pointers."""
     return Tables(
-        pointer(tables.parts),
-        pointer(tables.populations),
-        pointer(tables.projections),
-        pointer(tables.reach),
-        pointer(tables.packed),
-        pointer(tables.short),
-        pointer(tables.wide),
-        pointer(tables.threshold),
-        pointer(tables.keep_current),
-        pointer(tables.keep_voltage),
-        pointer(tables.bias),
+        longs(job[0]),
+        longs(job[1]),
+        longs(job[2]),
+        ints(job[3]),
+        words(job[4]),
+        words(job[5]),
+        ints(job[6]),
+        ints(job[7]),
+        ints(job[8]),
+        ints(job[9]),
+        ints(job[10]),
     )
 
 
 @njit(inline="always")
-def bare_memory(memory):
+def bare_memory(job):
     """Return memory of pointers."""
+    its = beyond(job, MEMORY)
     return Memory(
-        pointer(memory.counts),
-        pointer(memory.loud),
-        pointer(memory.indices),
-        pointer(memory.payloads),
-        pointer(memory.starts),
-        pointer(memory.edges),
-        pointer(memory.edge_starts),
-        pointer(memory.u),
-        pointer(memory.v),
-        pointer(memory.extremes),
-        pointer(memory.sums),
-        pointer(memory.own),
-        pointer(memory.line),
-        pointer(memory.ends),
-        pointer(memory.arriving),
-        pointer(memory.gathered),
-        pointer(memory.marks),
-        memory.slots,
-        memory.places,
+        longs(its[0]),
+        longs(its[1]),
+        ints(its[2]),
+        ints(its[3]),
+        longs(its[4]),
+        ints(its[5]),
+        longs(its[6]),
+        ints(its[7]),
+        ints(its[8]),
+        longs(its[9]),
+        longs(its[10]),
+        ints(its[11]),
+        ints(its[12]),
+        words(its[13]),
+        longs(its[14]),
+        chars(its[15]),
+        longs(its[16]),
+        chars(its[17]),
+        ints(its[18]),
+        its[19],
+        its[20],
+        its[21],
+        its[22],
+        its[23],
+        job,
     )
 
 
 @njit(inline="always")
-def bare_inputs(inputs):
+def bare_inputs(job):
     """Return inputs of pointers."""
-    dense, wide, first = pointer(inputs.dense), pointer(inputs.wide), pointer(inputs.first)
-    indices, payloads = pointer(inputs.indices), pointer(inputs.payloads)
-    return Inputs(inputs.form, dense, wide, first, indices, payloads, inputs.cells, inputs.width)
+    its = beyond(job, INPUTS)
+    return Inputs(its[0], chars(its[1]), ints(its[2]), longs(its[3]), ints(its[4]), ints(its[5]), its[6], its[7])
 
 
 @njit(inline="always")
-def bare_outputs(outputs):
+def bare_outputs(job):
     """Return outputs of pointers."""
-    u, v, found = pointer(outputs.u), pointer(outputs.v), pointer(outputs.found)
-    first_v, cells_v, first_t = outputs.first_v, outputs.cells_v, outputs.first_t
-    return Outputs(pointer(outputs.s), u, v, found, outputs.keeps_u, first_v, cells_v, first_t)
+    its = beyond(job, OUTPUTS)
+    return Outputs(chars(its[0]), ints(its[1]), ints(its[2]), its[3], its[4], its[5], its[6], its[7])
+
+
+@njit(inline="always")
+def bare_call(job):
+    """Return which part of it a call runs."""
+    its = beyond(job, CALL)
+    return Call(its[0], its[1], its[2], its[3], its[4], its[5], its[6])
+
+
+@njit(inline="always")
+def bare_turns(job):
+    """Return turns of pointers."""
+    its = beyond(job, TURNS)
+    return Turns(longs(its[0]), longs(its[1]), longs(its[2]), longs(its[3]), longs(its[4]))

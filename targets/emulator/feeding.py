@@ -23,14 +23,12 @@ _NONE: Int32 = np.zeros(0, dtype=np.int32)
 
 def dense_inputs(network: Network, spikes: Mapping[str, Spikes]) -> Inputs:
     """Return arrays [samples, steps, *shape of the port] as they are, ports side by side."""
-    flat = [spikes[port.name].reshape(*spikes[port.name].shape[:2], -1) for port in network.ports]
+    flat = [values.reshape(*values.shape[:2], -1) for values in (spikes[port.name] for port in network.ports)]
     joined = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=2)
     joined = np.ascontiguousarray(joined if joined.dtype == np.uint8 else joined.clip(-_MOST, _MOST).astype(np.int32))
-    forms = {BYTES: np.zeros((*joined.shape[:2], 0), np.uint8), INTS: np.zeros((*joined.shape[:2], 0), np.int32)}
-    form = BYTES if joined.dtype == np.uint8 else INTS
-    forms[form] = joined
-    none, first = np.zeros(0, dtype=np.int32), np.zeros((*joined.shape[:2], 1), dtype=np.int64)
-    return Inputs(form, forms[BYTES], forms[INTS], first, none, none, cells=joined.shape[2])
+    if joined.dtype == np.uint8:
+        return Inputs(BYTES, dense=joined, cells=joined.shape[2])
+    return Inputs(INTS, wide=joined, cells=joined.shape[2])
 
 
 def event_inputs(network: Network, perm: Int32, events: Mapping[str, EventInput]) -> Inputs:
@@ -55,8 +53,7 @@ def event_inputs(network: Network, perm: Int32, events: Mapping[str, EventInput]
         sent = _NONE if each.payload is None else whole_column(each.payload.clip(-_MOST, _MOST), np.int32)
         event_lists.place(where, cells, sent, inner, nth, rows, indices, payloads)
         begin += inner.size
-    none = (np.zeros((samples, steps, 0), np.uint8), np.zeros((samples, steps, 0), np.int32))
-    return Inputs(EVENTS, *none, first, indices, payloads, width=ports + 1)
+    return Inputs(EVENTS, first=first, indices=indices, payloads=payloads, width=ports + 1)
 
 
 def loudest(inputs: Inputs) -> int:

@@ -3,63 +3,40 @@
 A population that no loop reaches runs for a chunk of steps before the next one starts, a map that only convolutions
 reach even line by line: state stays in the nearest cache for all of the chunk. Populations tied by a loop take turns
 every step. Networks beyond plain ones run in :mod:`neurodeploy.targets.emulator.stepwise_kernel`.
+
+Functions that do much are given the ``job`` (:mod:`neurodeploy.targets.emulator.job`) and compiled by themselves: with
+all in one the compiler takes twice as long, and dozens of pointers would be handed on.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from neurodeploy.targets.emulator import columns as c
-from neurodeploy.targets.emulator.bare import bare_inputs, bare_memory, bare_outputs, bare_tables
-from neurodeploy.targets.emulator.jit import njit
-from neurodeploy.targets.emulator.listing import copy_events, list_fired, list_port, mark_edges
-from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
-from neurodeploy.targets.emulator.pointers import address, beyond
-from neurodeploy.targets.emulator.rows import OPTIONS
-from neurodeploy.targets.emulator.synapses import (
-    add_dense,
-    add_scaled,
-    gather_line,
-    gathers,
-    is_short,
-    move_line,
-    scatter_line,
-    sweep_line,
-    take_line,
+from neurodeploy.targets.emulator.bare import (
+    bare_call,
+    bare_inputs,
+    bare_memory,
+    bare_outputs,
+    bare_tables,
+    bare_turns,
 )
-from neurodeploy.targets.emulator.updates import update_each, update_shared
+from neurodeploy.targets.emulator.claiming import FINISHED, claim, give_back
+from neurodeploy.targets.emulator.jit import njit
+from neurodeploy.targets.emulator.keeping import keep, stream
+from neurodeploy.targets.emulator.lines import Events, clear, convolve
+from neurodeploy.targets.emulator.listing import copy_events, list_bytes, list_fired, list_port, mark_edges
+from neurodeploy.targets.emulator.memory import BYTES, INTS, OVERHANG, SPARE
+from neurodeploy.targets.emulator.pointers import beyond, pointer, settle
+from neurodeploy.targets.emulator.rows import OPTIONS
+from neurodeploy.targets.emulator.synapses import add_dense, add_scaled, gathers, is_short
+from neurodeploy.targets.emulator.updates import update_each, update_lines, update_shared
+from neurodeploy.targets.emulator.vectors import DECAYED
 
 #: Beyond this |u| wraps and |v| saturates; one less than where u does upward.
 _LIMIT = np.int64((1 << 23) - 1)
-
-
-class Events(NamedTuple):
-    """The events that reach a projection in a step: how many, how loud, and pointers to both lists and the edges."""
-
-    number: int
-    loud: int
-    indices: Any
-    payloads: Any
-    edges: Any
-    grain: int
-
-
-class Sample(NamedTuple):
-    """The part of the outputs that a sample has, pointers, and the number of cells.
-
-    v has the ``cells_v`` cells from ``first_v`` on, whole populations.
-    """
-
-    s: Any
-    u: Any
-    v: Any
-    found: Any
-    keeps_u: bool
-    first_v: int
-    cells_v: int
-    cells: int
+#: How often a thread looks for something to do before it says so.
+_PATIENCE = 1000
 
 
 @njit(inline="always")
@@ -130,70 +107,22 @@ def _prepare(row, nth, step, events, memory):
 
 
 @njit(inline="always")
-def _clear(cells, number):
-    for i in range(number):
-        cells[i] = 0
+def _deliver(tables, row, at, t, line, lines, size, alone, pitch, memory):
+    """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each.
 
-
-@njit(inline="always")
-def _gather_wide(tables, row, events, y, edges, goal, alone, memory):
-    """Gather what a convolution brings to line ``y`` in 32 bits; parameters as of _convolve."""
-    size = row[c.WOUT] * row[c.COUT]
-    if row[c.BEYOND] == 0:
-        if alone:
-            _clear(goal, size)
-        gather_line(tables, row, y, address(goal), False, events, edges)
-    else:
-        _clear(memory.own, size + OVERHANG)
-        gather_line(tables, row, y, address(memory.own), False, events, edges)
-        add_scaled(goal, memory.own, size, row[c.BEYOND])
-
-
-@njit(inline="always")
-def _convolve(tables, row, at, events, y, goal, alone, memory):
-    """Add what a convolution brings to line ``y`` of the target, whose sums are ``goal``; ``at`` as in _prepare.
-
-    alone : nothing else reaches the target, so that the sums need not have been cleared.
+    pitch : how far apart lines stay in sums of 16 bits, or 0.
     """
-    cells, margin, size = row[c.LINE] * row[c.COUT], row[c.MARGIN] * row[c.COUT], row[c.WOUT] * row[c.COUT]
-    even, gathered = events.grain == row[c.CIN], memory.gathered[at] == 1
-    edges = events.edges if even else beyond(memory.marks, at * memory.places)
-    if not is_short(row, events):
-        if gathered:
-            _gather_wide(tables, row, events, y, edges, goal, alone, memory)
-            return
-        _clear(memory.own, cells + OVERHANG)
-        sweep_line(tables, row, y, memory.own, events, row[c.WIN] if even else 1)
-        if alone:
-            _clear(goal, size)
-        add_scaled(goal, beyond(memory.own, margin), size, row[c.BEYOND])
-        return
-    line = beyond(memory.line, margin)
-    if gathered:
-        gather_line(tables, row, y, address(line), True, events, edges)
-    else:
-        scatter_line(tables, row, y, memory.line, events, row[c.WIN] if even else 1)
-        _clear(memory.line, margin)
-        _clear(beyond(line, size), cells - margin - size + OVERHANG)
-    if alone:
-        move_line(goal, line, size)
-    else:
-        take_line(goal, line, size, row[c.BEYOND])
-
-
-@njit(inline="always")
-def _deliver(tables, row, at, t, line, lines, size, alone, memory):
-    """Add what a projection brings in step t to the sums of ``lines`` lines of the target, of ``size`` cells each."""
     events = _waiting(tables, row, t, memory)
     if events.number == 0:
         return
     if row[c.KIND] == c.CONVOLUTION:
         for y in range(lines):
-            _convolve(tables, row, at, events, line + y, beyond(memory.sums, y * size), alone, memory)
+            goal, words = beyond(memory.sums, y * size), beyond(memory.line, y * pitch)
+            convolve(tables, row, at, events, line + y, goal, alone, words, pitch > 0, memory)
     elif row[c.BEYOND] == 0:
         add_dense(tables, row, memory.sums, events)
     else:
-        _clear(memory.own, size * lines + OVERHANG)
+        clear(memory.own, size * lines + OVERHANG)
         add_dense(tables, row, memory.own, events)
         add_scaled(memory.sums, memory.own, size * lines, row[c.BEYOND])
 
@@ -216,44 +145,78 @@ def _list_spikes(tables, row, nth, t, piece, s, memory):
     memory.counts[at], memory.loud[at] = number, 1
 
 
+@njit(inline="always")
+def _gather_all(tables, row, nth, t, t0, pitch, memory):
+    """Add what reaches a piece of a population in step t to the sums; ``pitch`` as in :func:`_deliver`."""
+    its, lines, width = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS), row[c.LINES], row[c.LINE_CELLS]
+    arriving = memory.arriving[t - t0] > 0
+    alone = arriving and row[c.END] - row[c.FIRST] == 1 and its[c.KIND] == c.CONVOLUTION and its[c.BEYOND] == 0
+    if not alone and pitch == 0:
+        clear(memory.sums, lines * width + OVERHANG)
+    if arriving:
+        for projection in range(row[c.FIRST], row[c.END]):
+            its, at = beyond(tables.projections, projection * c.PROJECTION_COLUMNS), projection - row[c.FIRST]
+            _deliver(tables, its, at * c.CHUNK + t - t0, t, nth * lines, lines, width, alone, pitch, memory)
+
+
+@njit(inline="always")
+def _in_words(tables, row, t, peak, memory):
+    """Return how far apart the lines of a piece stay in sums of 16 bits in step t; 0 where these do not suffice."""
+    if row[c.PITCH] == 0 or peak >= DECAYED:
+        return np.int64(0)
+    its = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS)
+    return row[c.PITCH] if is_short(its, _waiting(tables, its, t, memory)) else np.int64(0)
+
+
+@njit(inline="always")
+def _update_lines(tables, row, at, inside, pitch, memory, s):
+    """As :func:`_update`, of lines whose sums are ``pitch`` words apart."""
+    its = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS)
+    a, u, v = beyond(memory.line, its[c.MARGIN] * its[c.COUT]), beyond(memory.u, at), beyond(memory.v, at)
+    keeps, shift = (tables.keep_current[at], tables.keep_voltage[at]), row[c.SHIFT]
+    threshold, bias, lines, size = tables.threshold[at], tables.bias[at], row[c.LINES], row[c.LINE_CELLS]
+    update_lines(a, u, v, s, lines, size, pitch, shift, keeps[0], keeps[1], threshold, bias, inside, memory.ends)
+
+
 @njit(**OPTIONS)
-def _step_piece(tables, p, nth, t, t0, out, memory):
-    """Gather, update and list the events of one piece of a population in step t of the chunk from t0 on."""
+def _step_piece(job, p, nth, t, t0, before):
+    """Gather, update and list the events of one piece of a population in step t of the chunk from t0 on.
+
+    In all routines ``before`` steps of the arrays precede step 0 of the sample.
+    """
+    tables, memory, out = bare_tables(job), bare_memory(job), bare_outputs(job)
+    cells, at = bare_call(job).cells, before + t
     row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
     lines, width = row[c.LINES], row[c.LINE_CELLS]
     piece = lines * width
     cell = row[c.AT] + nth * piece
     arriving, extremes = memory.arriving[t - t0], beyond(memory.extremes, 2 * (row[c.BEFORE] + nth))
-    its = beyond(tables.projections, row[c.FIRST] * c.PROJECTION_COLUMNS)
-    alone = arriving > 0 and row[c.END] - row[c.FIRST] == 1 and its[c.KIND] == c.CONVOLUTION and its[c.BEYOND] == 0
-    if not alone:
-        _clear(memory.sums, piece + OVERHANG)
-    if arriving:
-        for projection in range(row[c.FIRST], row[c.END]):
-            its, at = beyond(tables.projections, projection * c.PROJECTION_COLUMNS), projection - row[c.FIRST]
-            _deliver(tables, its, at * c.CHUNK + t - t0, t, nth * lines, lines, width, alone, memory)
-    s, inside = beyond(out.s, t * out.cells + cell), _stays_inside(tables, row, extremes, arriving)
-    _update(tables, row, cell, piece, inside, extremes[0], memory, s)
+    kept, inside = beyond(out.s, at * cells + cell), _stays_inside(tables, row, extremes, arriving)
+    s = memory.flags if out.streams else kept
+    pitch = _in_words(tables, row, t, extremes[0], memory)
+    _gather_all(tables, row, nth, t, t0, pitch, memory)
+    if pitch:
+        _update_lines(tables, row, cell, inside, pitch, memory, s)
+    else:
+        _update(tables, row, cell, piece, inside, extremes[0], memory, s)
     extremes[0], extremes[1] = memory.ends[0], memory.ends[1]
-    found = beyond(out.found, 3 * row[c.PART])
-    found[0] += memory.ends[2]
-    found[1] += memory.ends[3]
+    found = beyond(memory.found, 3 * row[c.PART])
+    if memory.ends[2] | memory.ends[3]:  # the counts of populations that other threads run are near
+        found[0] += memory.ends[2]
+        found[1] += memory.ends[3]
     _list_spikes(tables, row, nth, t, piece, s, memory)
+    if out.streams:
+        stream(s, piece, kept, 64)
     if out.keeps_u:
-        _copy(beyond(memory.u, cell), piece, beyond(out.u, t * out.cells + cell))
+        keep(beyond(memory.u, cell), piece, beyond(out.u, at * cells + cell), out.streams)
     if out.first_v <= cell < out.first_v + out.cells_v:
-        _copy(beyond(memory.v, cell), piece, beyond(out.v, t * out.cells_v + cell - out.first_v))
+        keep(beyond(memory.v, cell), piece, beyond(out.v, at * out.cells_v + cell - out.first_v), out.streams)
 
 
-@njit(inline="always")
-def _copy(source, number, goal):
-    for i in range(number):
-        goal[i] = source[i]
-
-
-@njit(inline="always")
-def _advance(tables, p, t0, t1, out, memory):
+@njit(**OPTIONS)
+def _advance(job, p, t0, t1, before):
     """Run one population for the steps [t0, t1), for which everything that reaches it is known."""
+    tables, memory = bare_tables(job), bare_memory(job)
     row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
     for t in range(t0, t1):
         arriving = np.int64(0)
@@ -263,33 +226,32 @@ def _advance(tables, p, t0, t1, out, memory):
         memory.arriving[t - t0] = arriving
     for nth in range(row[c.PIECES]):
         for t in range(t0, t1):
-            _step_piece(tables, p, nth, t, t0, out, memory)
+            _step_piece(job, p, nth, t, t0, before)
 
 
 @njit(inline="always")
-def _advance_all(tables, first, end, t0, t1, out, memory):
+def _advance_all(job, first, end, t0, t1, before):
     """Run the populations [first, end), which no loop leaves, for the steps [t0, t1)."""
-    p = first
+    p, populations = first, bare_tables(job).populations
     while p < end:
-        row = beyond(tables.populations, p * c.POPULATION_COLUMNS)
-        if row[c.LOOPS]:
-            for t in range(t0, t1):
-                for one in range(p, row[c.UNTIL]):
-                    _advance(tables, one, t, t + 1, out, memory)
-        else:
-            _advance(tables, p, t0, t1, out, memory)
+        row = beyond(populations, p * c.POPULATION_COLUMNS)
+        each = np.int64(1) if row[c.LOOPS] else t1 - t0
+        for t in range(t0, t1, each):
+            for one in range(p, row[c.UNTIL]):
+                _advance(job, one, t, t + each, before)
         p = row[c.UNTIL]
 
 
-@njit(inline="always")
-def _enter(tables, port, step, t, inputs, out, memory):
-    """List what enters a port in step t, which is ``step`` counted over all samples."""
+@njit(**OPTIONS)
+def _enter(job, port, t, before):
+    """List what enters a port in step t."""
+    tables, memory, inputs, step = bare_tables(job), bare_memory(job), bare_inputs(job), before + t
     row = beyond(tables.parts, port * c.PART_COLUMNS)
     nth, begin, edges = _list(tables, port, t, memory)
     indices, payloads = beyond(memory.indices, begin), beyond(memory.payloads, begin)
     cell = step * inputs.cells + row[c.OFFSET]
     if inputs.form == BYTES:
-        number, loud = list_port(beyond(inputs.dense, cell), row, indices, payloads)
+        number, loud = list_bytes(beyond(inputs.dense, cell), row, indices, payloads)
     elif inputs.form == INTS:
         number, loud = list_port(beyond(inputs.wide, cell), row, indices, payloads)
     else:
@@ -300,32 +262,66 @@ def _enter(tables, port, step, t, inputs, out, memory):
     if row[c.EDGES]:
         mark_edges(indices, number, row[c.GRAIN], edges, row[c.EDGES] - 1)
     memory.counts[nth], memory.loud[nth] = number, loud
-    out.found[3 * port + 2] = max(out.found[3 * port + 2], loud)
+    memory.found[3 * port + 2] = max(memory.found[3 * port + 2], loud)
+
+
+@njit(inline="always")
+def _next_turn(turns, groups, chunks, turn):
+    """Return the group that is next and its chunk; for one thread the ports and all populations take turns."""
+    if groups:
+        return claim(turns, groups, chunks)
+    return (turn & 1 if turn < 2 * chunks else FINISHED), np.int64(turn >> 1)
+
+
+@njit(inline="always")
+def _take_turns(job, call, steps, before):
+    """Run what waits for nothing, until all is done; return False where there was nothing to do for a while."""
+    turns, groups = bare_turns(job), call.groups
+    chunks, turn, tries = (steps[1] - steps[0] + c.CHUNK - 1) // c.CHUNK, np.int64(0), 0
+    while tries < _PATIENCE:
+        group, chunk = _next_turn(turns, groups, chunks, turn)
+        if group == FINISHED:
+            return True
+        tries += 1
+        if group >= 0:
+            tries, t0 = 0, steps[0] + chunk * c.CHUNK
+            t1 = min(t0 + c.CHUNK, steps[1])
+            if group == 0:
+                for t in range(t0, t1):
+                    for port in range(call.ports):
+                        _enter(job, port, t, before)
+            else:
+                first = turns.groups[2 * group] if groups else np.int64(0)
+                end = turns.groups[2 * group + 1] if groups else call.populations
+                _advance_all(job, first, end, t0, t1, before)
+            if groups:
+                give_back(turns, group, chunk)
+            turn += 1
+    return False
 
 
 @njit(cache=True, **OPTIONS)
-def run(tables, memory, inputs, outputs, samples, steps, stage):
-    """Run the samples, steps and populations [first, end); all other parameters are of arrays.
+def run(numbers):
+    """Run what a :class:`~neurodeploy.targets.emulator.job.Call` says, told as in that file, int64.
 
     State is cleared before a sample's first step, which is step 0; the arrays begin with its step ``outputs.first_t``.
-    The first stage, which begins with the first population, lists what enters; others find everything that reaches them
-    in memory.
+    Where threads share a sample, each of them runs it, and whoever starts them clears its state before.
+
+    Returns
+    -------
+    Whether all is done: a thread that has waited for others for a while says no.
     """
-    extent, cells = outputs.s.shape[1:]
-    ports = len(tables.parts) - len(tables.populations)
-    bare, state, given, out = bare_tables(tables), bare_memory(memory), bare_inputs(inputs), bare_outputs(outputs)
-    for sample in range(samples[0], samples[1]):
-        if steps[0] == 0 and stage[0] == 0:
-            memory.u[:] = 0
-            memory.v[:] = 0
-            memory.extremes[:] = 0
-        before = sample * extent - out.first_t
-        s, u, v = beyond(out.s, before * cells), beyond(out.u, before * cells), beyond(out.v, before * out.cells_v)
-        here = Sample(s, u, v, out.found, out.keeps_u, out.first_v, out.cells_v, cells)
-        for t0 in range(steps[0], steps[1], c.CHUNK):
-            t1 = min(t0 + c.CHUNK, steps[1])
-            if stage[0] == 0:
-                for t in range(t0, t1):
-                    for port in range(ports):
-                        _enter(bare, port, before + t, t, given, here, state)
-            _advance_all(bare, stage[0], stage[1], t0, t1, here, state)
+    job = pointer(numbers)
+    memory, out, call, finished = bare_memory(job), bare_outputs(job), bare_call(job), True
+    steps, alone = (out.first_t, out.first_t + call.steps), call.groups == 0
+    if alone:
+        clear(memory.found, 3 * memory.parts)
+    for sample in range(call.first, call.end):
+        if steps[0] == 0 and alone:
+            clear(memory.u, memory.cells)
+            clear(memory.v, memory.cells)
+            clear(memory.extremes, 2 * memory.pieces)
+        finished = _take_turns(job, call, steps, sample * call.steps - out.first_t)
+    if out.streams:
+        settle()
+    return finished

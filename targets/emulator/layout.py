@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +30,10 @@ class Place:
 
     def cut(self, values: Cells, first: int) -> Cells:
         """Return the population's part of [samples, steps, cells] from cell ``first`` on, in torch order; a view."""
-        cells = values[:, :, self.start - first : self.stop - first].reshape(*values.shape[:2], *self.shape)
+        cells = values[:, :, self.start - first : self.stop - first]
+        if len(self.shape) == 1:
+            return cells
+        cells = cells.reshape(*values.shape[:2], *self.shape)
         return cells.transpose(0, 1, 4, 2, 3) if len(self.shape) == 3 else cells
 
 
@@ -46,6 +48,7 @@ class Layout:
     graded : whether any population sends payloads, so that spikes take int32.
     narrow : the populations that send 0 and 1 only, where others do not.
     heard : rows of the kernel's parts whose spikes reach a population.
+    ports : port -> shape of one step.
     """
 
     places: dict[str, Place]
@@ -54,6 +57,7 @@ class Layout:
     graded: bool
     narrow: frozenset[str]
     heard: tuple[int, ...]
+    ports: dict[str, Shape]
 
     def kept(self, names: Collection[str]) -> tuple[int, int]:
         """Return the smallest span of cells, [start, stop), that holds all of these populations."""
@@ -66,22 +70,12 @@ class Layout:
 
     def spikes(self, values: Cells) -> dict[str, Cells]:
         """Return the spikes of all, as uint8 where a population sends 0 and 1 only beside others that take int32."""
-        found = self.split(values, self.everyone)
-        return found | {name: found[name].astype(np.uint8) for name in self.narrow}
-
-
-_LAYOUTS: weakref.WeakKeyDictionary[Network, Layout] = weakref.WeakKeyDictionary()
+        found = {name: place.cut(values, 0) for name, place in self.places.items()}
+        return found | {name: found[name].astype(np.uint8) for name in self.narrow} if self.narrow else found
 
 
 def layout(network: Network, program: Program | StepwiseProgram) -> Layout:
     """Return the layout of a network that was compiled to ``program``."""
-    found = _LAYOUTS.get(network)
-    if found is None:
-        found = _LAYOUTS[network] = _layout(network, program)
-    return found
-
-
-def _layout(network: Network, program: Program | StepwiseProgram) -> Layout:
     sources = {projection.source for projection in network.projections}
     parts = [port.name for port in network.ports] + [population.name for population in network.order]
     graded = any(p.neuron.graded for p in network.populations)
@@ -92,6 +86,7 @@ def _layout(network: Network, program: Program | StepwiseProgram) -> Layout:
         graded=graded,
         narrow=frozenset(p.name for p in network.populations if graded and not p.neuron.graded),
         heard=tuple(row for row, name in enumerate(parts) if name in sources),
+        ports={port.name: port.shape for port in network.ports},
     )
 
 

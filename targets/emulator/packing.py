@@ -20,6 +20,8 @@ Shape = tuple[int, ...]
 
 #: As in :mod:`neurodeploy.targets.emulator.rows`, which would load numba.
 BLOCKS = (128, 64, 32, 16)
+#: Words of 16 bits in a cache line.
+WORDS = 32
 _CACHE_LINE = 64
 
 
@@ -29,9 +31,9 @@ def fits(rows: Int32, kind: type[np.signedinteger[Any]]) -> bool:
     return rows.size == 0 or (int(rows.min()) >= limits.min and int(rows.max()) <= limits.max)
 
 
-def padded(length: int) -> int:
-    """Return the cells of a packed row of ``length`` weights."""
-    return -(-length // BLOCKS[-1]) * BLOCKS[-1]
+def padded(length: int, whole: int = BLOCKS[-1]) -> int:
+    """Return the cells of a row of ``length`` weights: a multiple of ``whole``, by default that of packed ones."""
+    return -(-length // whole) * whole
 
 
 def pack(rows: Int32) -> Words:
@@ -47,9 +49,9 @@ def pack(rows: Int32) -> Words:
     return np.concatenate([*blocks, np.zeros(0, np.int16)])
 
 
-def shorten(rows: Int32) -> Words:
-    """Return int16 weights [rows, cells] with rows padded as packed ones are, flat."""
-    full = np.pad(rows, ((0, 0), (0, padded(rows.shape[1]) - rows.shape[1])))
+def shorten(rows: Int32, whole: int) -> Words:
+    """Return int16 weights [rows, cells] with rows padded to a multiple of ``whole``, flat."""
+    full = np.pad(rows, ((0, 0), (0, padded(rows.shape[1], whole) - rows.shape[1])))
     return full.astype(np.int16).ravel()
 
 
@@ -57,7 +59,7 @@ def aligned(size: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return an array, not cleared, that begins with a cache line: vectors across two lines take twice as long."""
     length = size * np.dtype(kind).itemsize
     memory = np.empty(length + _CACHE_LINE, dtype=np.uint8)
-    start = -memory.ctypes.data % _CACHE_LINE
+    start = -memory.__array_interface__["data"][0] % _CACHE_LINE
     return memory[start : start + length].view(kind)
 
 
@@ -126,10 +128,24 @@ def sweep_rows(weight: Int32, sweep: Sweep, stride: int, dilation: int, groups: 
     return np.ascontiguousarray(rows.transpose(0, 1, 3, 2, 4)).reshape(-1, sweep.span * out)
 
 
-def sweep_starts(source: int, sweep: Sweep, stride: int, padding: int) -> Int64:
-    """Return for each source column the position of a line, margin included, where its sweep begins, and its phase."""
-    position, phase = np.divmod(np.arange(source) + padding, stride)
-    return np.stack([position - (sweep.span - 1) + sweep.margin, phase], axis=1).astype(np.int64)
+def landings(shape: Shape, sweep: Sweep, stride: int, padding: int, groups: int, target: int, length: int) -> Int32:
+    """Return for each cell of a source line where its sweep begins, int32 [cells, 2], in internal order.
+
+    First the cell of a target line, margin included; then where its row begins within those of a kernel line.
+
+    Parameters
+    ----------
+    shape : (C, H, W) of the source.
+    target, length : channels of the target, and cells of a row.
+    """
+    channels, _, width = shape
+    position, phase = np.divmod(np.arange(width) + padding, stride)
+    position += sweep.margin - (sweep.span - 1)
+    channel, parts = np.arange(channels), sweep.span if groups > 1 else 1
+    group = channel // (channels // groups) * (target // groups)
+    cells = position[:, None] * target + group
+    rows = ((phase * parts * channels)[:, None] + channel) * length
+    return np.stack([cells, rows], axis=-1).reshape(-1, 2).astype(np.int32)
 
 
 def to_internal(shape: Shape) -> Int32:

@@ -1,11 +1,13 @@
 """Bare pointers for the kernel: ``p[i]`` reads or writes without bounds, sign or reference count.
 
 An array handed to a compiled function is counted in and out, two locked instructions that outweigh the spikes of a
-small row; and each index might be negative, which costs a branch. Whoever makes a pointer keeps its array alive.
+small row; and each index might be negative, which costs a branch. To take dozens of arrays apart also takes a tenth of
+a short run, so those that a kernel works on come as addresses. Whoever takes an address keeps its array alive.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -22,6 +24,23 @@ def pointer(context, array):
         return make_array(signature.args[0])(target, builder, arguments[0]).data
 
     return types.CPointer(array.dtype)(array), code
+
+
+def _pointing(kind: Any) -> Callable[..., Any]:
+    """Return what turns an address into a pointer to elements of a type."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], target.get_value_type(signature.return_type))
+
+    @intrinsic
+    def at(context, place):
+        """Return a pointer to what an address holds."""
+        return types.CPointer(kind)(place), code
+
+    return at
+
+
+longs, ints, words, chars = (_pointing(kind) for kind in (types.int64, types.int32, types.int16, types.uint8))
 
 
 @intrinsic
@@ -44,24 +63,33 @@ def address(context, start):
     return types.intp(start), code
 
 
-@intrinsic
-def nonzero(context, start):
-    """Return which of the 64 elements from a pointer on are not 0, the first as the lowest bit of a uint64."""
+def _exceeding(limit: int) -> Callable[..., Any]:
+    """Return what finds elements that are more than a limit, those below 0 among them."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.VectorType(arguments[0].type.pointee, 64)
         values = builder.load(builder.bitcast(arguments[0], kind.as_pointer()), align=1)
-        return builder.bitcast(builder.icmp_unsigned("!=", values, ir.Constant(kind, None)), ir.IntType(64))
+        limits = ir.Constant(kind, [limit] * 64)
+        return builder.bitcast(builder.icmp_unsigned(">", values, limits), ir.IntType(64))
 
-    return types.uint64(start), code
+    @intrinsic
+    def bits(context, start):
+        """Return which of the 64 elements from a pointer on are so, the first as the lowest bit of a uint64."""
+        return types.uint64(start), code
+
+    return bits
+
+
+#: Which of 64 elements are not 0, and which are neither 0 nor 1.
+nonzero, unusual = _exceeding(0), _exceeding(1)
 
 
 @intrinsic
 def lowest(context, bits):
-    """Return the place of the lowest bit that is set in a uint64 other than 0."""
+    """Return the place of the lowest bit that is set in a uint64, 64 of 0."""
 
     def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return types.int64(types.uint64), code
 
@@ -74,6 +102,63 @@ def bits_set(context, bits):
         return builder.ctpop(arguments[0])
 
     return types.int64(types.uint64), code
+
+
+@intrinsic
+def stream_line(context, source, goal):
+    """Copy 64 bytes to a goal that begins with a cache line, past the caches."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.VectorType(ir.IntType(8), 64).as_pointer()
+        values = builder.load(builder.bitcast(arguments[0], kind), align=1)
+        stored = builder.store(values, builder.bitcast(arguments[1], kind), align=64)
+        stored.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+        return target.get_dummy_value()
+
+    return types.void(source, goal), code
+
+
+@intrinsic
+def acquire(context, start):
+    """Return an int64, and see all that was written before it was released."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(arguments[0], "acquire", align=8)
+
+    return types.int64(start), code
+
+
+@intrinsic
+def release(context, start, value):
+    """Store an int64 for others to see, after all that was written before."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store_atomic(arguments[1], arguments[0], "release", align=8)
+        return target.get_dummy_value()
+
+    return types.void(start, types.int64), code
+
+
+@intrinsic
+def swap(context, start, old, new):
+    """Store the new int64 where the old one is; return whether it was."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        found = builder.cmpxchg(arguments[0], arguments[1], arguments[2], "acq_rel", "acquire")
+        return builder.extract_value(found, 1)
+
+    return types.boolean(start, types.int64, types.int64), code
+
+
+@intrinsic
+def settle(context):
+    """Wait until what went past the caches can be seen by all."""
+
+    def code(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.fence("seq_cst")
+        return target.get_dummy_value()
+
+    return types.void(), code
 
 
 @intrinsic

@@ -18,17 +18,19 @@ from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator import parameters
 from neurodeploy.targets.emulator.common import common_scale, exact_payload, uniform
 from neurodeploy.targets.emulator.packing import (
+    BLOCKS,
+    WORDS,
     Sweep,
     channel_last,
     dense_rows,
     filled,
     fits,
     joined,
+    landings,
     pack,
     padded,
     shorten,
     sweep_rows,
-    sweep_starts,
     tap_rows,
     to_internal,
 )
@@ -36,6 +38,10 @@ from neurodeploy.targets.emulator.packing import (
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Words = npt.NDArray[np.int16]
+#: Where rows begin, whether in a narrow table, cells of a row, rows.
+Place = tuple[int, int, int, int]
+#: Pieces whose extremes fill a cache line.
+_PIECES_A_LINE = 4
 
 
 class Tables(NamedTuple):
@@ -44,7 +50,7 @@ class Tables(NamedTuple):
     parts, populations, projections : int64 [rows, columns] with the columns of
         :mod:`neurodeploy.targets.emulator.columns`. Parts are the ports, then the populations in running order;
         projections stand together by target.
-    reach : int64 [source columns, 2], ``sweep_starts`` of all convolutions, one after another.
+    landings : int32 [cells of source lines, 2], ``landings`` of all convolutions, one after another.
     packed : packed rows of int8 weights, of dense projections and of convolutions tap by tap.
     short : rows of int16 weights, of convolutions.
     wide : rows of all other weights.
@@ -55,7 +61,7 @@ class Tables(NamedTuple):
     parts: Int64
     populations: Int64
     projections: Int64
-    reach: Int64
+    landings: Int32
     packed: Words
     short: Words
     wide: Int32
@@ -99,11 +105,12 @@ def compile_network(network: Network) -> Program:
             rows.add(network, projection, head, halved)
         row, shift = index[population.name], exponent + halved + parameters.first_shift(population.neuron)
         span = (first, len(rows.projections))
-        pieces, before = _pieces(population, incoming), sum(one[c.PIECES] for one in populations)
+        pieces, before = _pieces(population, incoming), _next_line(populations)
         part = (row, part_rows[row][1], population.size, int(uniform(population)))
         height = part_rows[row][c.HEIGHT]
         lines = (height // pieces, population.size // height)
-        populations.append((*part, *span, shift, pieces, before, *lines, *loop))
+        pitch = _pitch(rows.projections[slice(*span)], lines[1]) if part[-1] else 0
+        populations.append((*part, *span, shift, pieces, before, *lines, pitch, *loop))
     neurons: dict[str, Any] = dict(parameters.columns(network, channel_last))
     tables = Tables(
         parts=np.array(part_rows, dtype=np.int64).reshape(-1, c.PART_COLUMNS),
@@ -144,6 +151,22 @@ def _pieces(population: Population, incoming: list[Projection]) -> int:
     return next(n for n in range(1, height + 1) if height % n == 0 and (n == height or height // n * line <= c.PIECE))
 
 
+def _next_line(populations: list[tuple[int, ...]]) -> int:
+    """Return where a population's pieces begin, so that what is kept of them shares no cache line with another's."""
+    end = populations[-1][c.BEFORE] + populations[-1][c.PIECES] if populations else 0
+    return -(-end // _PIECES_A_LINE) * _PIECES_A_LINE
+
+
+def _pitch(projections: list[list[int]], line: int) -> int:
+    """Return how far apart lines of 16-bit sums are; 0 where something else than one convolution adds to them.
+
+    Nor are there any where a line does not consist of whole vectors, or another scale follows.
+    """
+    if len(projections) != 1 or projections[0][c.KIND] != c.CONVOLUTION or projections[0][c.BEYOND] or line % WORDS:
+        return 0
+    return -(-projections[0][c.LINE] * projections[0][c.COUT] // WORDS) * WORDS
+
+
 def _loops(network: Network) -> list[tuple[int, int]]:
     """Return for each population in running order the end of the run that loops tie it into, and whether one does."""
     place = {population.name: i for i, population in enumerate(network.order)}
@@ -165,7 +188,7 @@ class _Rows:
         self.packed: list[Words] = []
         self.short: list[Words] = []
         self.wide: list[Int32] = []
-        self.reach: list[Int64] = []
+        self.landings: list[Int32] = []
 
     def add(self, network: Network, projection: Projection, head: list[int], halved: int) -> None:
         """Append one projection whose weights are divided by 2 to the power of ``halved``."""
@@ -179,31 +202,32 @@ class _Rows:
             self.projections.append([c.DENSE, *head, *rows, *bounds, *[0] * (c.PROJECTION_COLUMNS - c.CIN)])
             return
         (kernel, stride, padding, dilation), groups = _axes(connection), connection.groups
+        whole = WORDS if groups == 1 else BLOCKS[-1]
         sweep = Sweep.along(source[2], target[2], kernel[1], stride[1], padding[1], dilation[1])
-        rows = self._rows(sweep_rows(weight, sweep, stride[1], dilation[1], groups), np.int16)
+        rows = self._rows(sweep_rows(weight, sweep, stride[1], dilation[1], groups), np.int16, whole)
         runs = groups == 1 == dilation[1] and fits(weight, np.int8)
         taps = self._rows(tap_rows(weight), np.int8) if runs else (-1, 0, 0, 0)
         geometry = [*source, *target, *kernel, *stride, *padding, dilation[0], groups]
-        extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.reach)), taps[0], *taps[2:]]
+        extra = [sweep.span, sweep.margin, sweep.line, sum(map(len, self.landings)), taps[0], *taps[2:]]
         self.projections.append([c.CONVOLUTION, *head, *rows, *bounds, *geometry, *extra])
-        self.reach.append(sweep_starts(source[2], sweep, stride[1], padding[1]))
+        self.landings.append(landings(source, sweep, stride[1], padding[1], groups, target[0], rows[2]))
 
-    def _rows(self, rows: Int32, kind: type[np.int8] | type[np.int16]) -> tuple[int, int, int, int]:
-        """Store rows; return where they begin, whether narrow, the cells of a row and how many rows there are."""
-        tables, form = (self.packed, pack) if kind is np.int8 else (self.short, shorten)
+    def _rows(self, rows: Int32, kind: type[np.int8] | type[np.int16], whole: int = BLOCKS[-1]) -> Place:
+        """Store rows, narrow ones with a multiple of ``whole`` cells; return their place."""
+        tables = self.packed if kind is np.int8 else self.short
         if not fits(rows, kind):
             begin = sum(table.size for table in self.wide)
             self.wide.append(filled(rows.ravel()))
             return begin, 0, rows.shape[1], len(rows)
         begin = sum(table.size for table in tables)
-        tables.append(filled(form(rows)))
-        return begin, 1, padded(rows.shape[1]), len(rows)
+        tables.append(filled(pack(rows) if kind is np.int8 else shorten(rows, whole)))
+        return begin, 1, padded(rows.shape[1], whole), len(rows)
 
     def arrays(self) -> dict[str, Any]:
         """Return the arrays of :class:`Tables` that describe projections."""
         return {
             "projections": np.array(self.projections, dtype=np.int64).reshape(-1, c.PROJECTION_COLUMNS),
-            "reach": np.concatenate([*self.reach, np.zeros((0, 2), np.int64)]),
+            "landings": np.concatenate([*self.landings, np.zeros((0, 2), np.int32)]),
             "packed": joined(self.packed, np.int16),
             "short": joined(self.short, np.int16),
             "wide": joined(self.wide, np.int32),

@@ -23,6 +23,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from neurodeploy.targets.emulator.jit import njit
+from neurodeploy.targets.emulator.packing import WORDS
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
@@ -125,6 +126,26 @@ def _short(block: int) -> Callable[..., Any]:
     return add
 
 
+def _words(number: int) -> Callable[..., Any]:
+    """Return what adds a 16-bit row of ``number`` cache lines to 16-bit cells."""
+    kind = ir.VectorType(_WORD, WORDS)
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        for at in range(0, 64 * number, 64):
+            goal, row = (builder.add(start, start.type(at)) for start in arguments)
+            _add_to(builder, goal, _load(builder, row, kind))
+        return context.get_dummy_value()
+
+    @intrinsic
+    def add(context, goal, row):
+        """Add the row to the goal; both are addresses."""
+        return types.void(types.intp, types.intp), code
+
+    return add
+
+
+#: What adds rows of 1 to 4 cache lines.
+add_lines = tuple(_words(number) for number in range(1, 5))
 _rows_128, _rows_64, _rows_32, _rows_16 = (_adder(block, _INT) for block in BLOCKS)
 _words_128, _words_64, _words_32, _words_16 = (_adder(block, _WORD) for block in BLOCKS)
 _times_128, _times_64, _times_32, _times_16 = (_times(block) for block in BLOCKS)

@@ -7,8 +7,10 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from importlib.metadata import version
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 from neurodeploy.events import Densified, EventInput
 from neurodeploy.network import Network
@@ -17,7 +19,8 @@ from neurodeploy.targets.emulator import golden
 from neurodeploy.targets.emulator.common import runs_in_chunks
 from neurodeploy.targets.emulator.feeding import Spikes, dense_inputs, event_inputs
 from neurodeploy.targets.emulator.layout import Layout, layout
-from neurodeploy.targets.emulator.memory import Inputs, Outputs
+from neurodeploy.targets.emulator.lending import lend
+from neurodeploy.targets.emulator.memory import CACHED, Inputs, Outputs, lined_up
 from neurodeploy.targets.emulator.program import Program, compile_network
 from neurodeploy.targets.emulator.stepwise_program import StepwiseProgram, compile_stepwise
 from neurodeploy.targets.emulator.workers import Counts, run_in_chunks, run_stepwise
@@ -25,16 +28,22 @@ from neurodeploy.targets.emulator.workers import Counts, run_in_chunks, run_step
 #: What runs a program on inputs into outputs, as :func:`execute`.
 Executor = Callable[[Program | StepwiseProgram, Inputs, Outputs], Counts]
 
-_PROGRAMS: weakref.WeakKeyDictionary[Network, Program | StepwiseProgram] = weakref.WeakKeyDictionary()
+#: Network -> its program, and how what that writes becomes a recording.
+_PLANS: weakref.WeakKeyDictionary[Network, tuple[Program | StepwiseProgram, Layout]] = weakref.WeakKeyDictionary()
+
+
+def planned(network: Network) -> tuple[Program | StepwiseProgram, Layout]:
+    """Return a network's program and layout, made once as long as the network lives."""
+    plan = _PLANS.get(network)
+    if plan is None:
+        program = (compile_network if runs_in_chunks(network) else compile_stepwise)(network)
+        plan = _PLANS[network] = program, layout(network, program)
+    return plan
 
 
 def compiled(network: Network) -> Program | StepwiseProgram:
-    """Return the program of a network for the kernel that runs it, compiled once as long as the network lives."""
-    program = _PROGRAMS.get(network)
-    if program is None:
-        program = (compile_network if runs_in_chunks(network) else compile_stepwise)(network)
-        _PROGRAMS[network] = program
-    return program
+    """Return the program of a network for the kernel that runs it."""
+    return planned(network)[0]
 
 
 def run(network: Network, spikes: Mapping[str, Spikes | EventInput], record: Collection[str] = ("s",)) -> Recording:
@@ -63,33 +72,39 @@ def attempt(
     network: Network, spikes: Mapping[str, Spikes | EventInput], record: Collection[str], execute: Executor
 ) -> Recording | None:
     """Return what ``execute`` makes of the inputs, or nothing where a 32-bit sum could have overflowed."""
-    program, dense = compiled(network), dense_view(network, spikes)
-    where = layout(network, program)
-    events = {name: values for name, values in spikes.items() if isinstance(values, EventInput)}
-    every = len(events) == len(spikes)
-    inputs = event_inputs(network, program.perm, events) if every else dense_inputs(network, dense)
+    program, where = planned(network)
+    dense = Densified(spikes, where.ports)
+    extent = next(iter(spikes.values())).shape[:2]
     answering = where.everyone if "v" in record else where.answering
     first_v, end_v = where.kept(answering)
-    extent = inputs.first.shape[:2]
     outputs = _outputs(program, where, extent, (first_v, end_v), keeps_u="u" in record)
-    counts = execute(program, inputs, outputs).tolist()
-    if max((counts[row][2] for row in where.heard), default=0) > program.exact_payload:
+    counts = execute(program, _inputs(network, program, spikes, dense), outputs).tolist()
+    if max([counts[row][2] for row in where.heard], default=0) > program.exact_payload:
         return None
-    found = dict(zip(program.cells, counts[len(network.ports) :], strict=True))
+    wraps, clips, _ = zip(*counts[len(network.ports) :], strict=True)
     return Recording(
         samples=extent[0],
         steps=extent[1],
         spikes=where.spikes(outputs.s),
         outputs=network.outputs,
         backend="emulator",
-        versions={"numpy": np.__version__, "numba": _numba_version()},
-        u=where.split(outputs.u, where.everyone if "u" in record else ()),
-        v=where.split(outputs.v, answering, first_v),
+        versions=dict(_versions()),
+        u=where.split(outputs.u, where.everyone) if "u" in record else {},
+        v=where.split(outputs.v, answering, first_v) if answering else {},
         inputs=dense,
-        wraps={name: wraps for name, (wraps, _, _) in found.items()},
-        clips={name: clips for name, (_, clips, _) in found.items()},
+        wraps=dict(zip(program.cells, wraps, strict=True)),
+        clips=dict(zip(program.cells, clips, strict=True)),
         readouts=network.readouts,
     )
+
+
+def _inputs(
+    network: Network, program: Program | StepwiseProgram, spikes: Mapping[str, Spikes | EventInput], dense: Densified
+) -> Inputs:
+    """Return what enters as events where all of it comes so, else as arrays."""
+    if all(isinstance(values, EventInput) for values in spikes.values()):
+        return event_inputs(network, program.perm, cast("Mapping[str, EventInput]", spikes))
+    return dense_inputs(network, dense)
 
 
 def threads() -> int:
@@ -98,9 +113,9 @@ def threads() -> int:
 
 
 @cache
-def _numba_version() -> str:
-    """Return the version from the package's metadata, which take as long to read as a short run takes."""
-    return version("numba")
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Return who computed; to read numba's version from its metadata takes as long as a short run takes."""
+    return ("numpy", np.__version__), ("numba", version("numba"))
 
 
 def _outputs(
@@ -108,12 +123,13 @@ def _outputs(
 ) -> Outputs:
     """Return room for what a run writes; v has the cells ``kept``."""
     cells, cells_v = program.population_cells, kept[1] - kept[0]
-    return Outputs(
-        s=np.empty((*extent, cells), dtype=np.int32 if where.graded else np.uint8),
-        u=np.empty((*extent, cells if keeps_u else 0), dtype=np.int32),
-        v=np.empty((*extent, cells_v), dtype=np.int32),
-        found=np.zeros((len(program.tables.parts), 3), dtype=np.int64),
-        keeps_u=keeps_u,
-        first_v=kept[0],
-        cells_v=cells_v,
-    )
+    if isinstance(program, Program):
+        cells, cells_v = lined_up(cells), lined_up(cells_v)
+    s = lend((*extent, cells), np.int32 if where.graded else np.uint8)
+    u, v = (_states((*extent, size), program) for size in (cells if keeps_u else 0, cells_v))
+    return Outputs(s, u, v, keeps_u, kept[0], cells_v, streams=s.nbytes > CACHED)
+
+
+def _states(extent: tuple[int, ...], program: Program | StepwiseProgram) -> npt.NDArray[np.int32] | None:
+    """Return room for currents or membranes; the kernel of any network is compiled for an array."""
+    return lend(extent, np.int32) if extent[-1] or isinstance(program, StepwiseProgram) else None

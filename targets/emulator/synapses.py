@@ -18,7 +18,14 @@ import numpy as np
 from neurodeploy.targets.emulator import columns as c
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.pointers import address, beyond
-from neurodeploy.targets.emulator.rows import OPTIONS, add_row_short, add_row_times, add_rows, add_rows_short
+from neurodeploy.targets.emulator.rows import (
+    OPTIONS,
+    add_lines,
+    add_row_short,
+    add_row_times,
+    add_rows,
+    add_rows_short,
+)
 
 i32 = np.int32
 
@@ -64,10 +71,10 @@ def add_dense(tables, row, goal, events):
 
 
 @njit(**OPTIONS)
-def gather_line(tables, row, y, first, short, events, edges):
+def gather_line(tables, row, y, first, width, events, edges):
     """Add what reaches line ``y`` of the target to the goal; edges are those of positions.
 
-    first : address of the goal, int16 cells where ``short``, else int32.
+    first : address of the goal, whose cells have ``width`` bytes: 2 or 4.
     """
     cin, win, cout, kw, sx, px = row[c.CIN], row[c.WIN], row[c.COUT], row[c.KW], row[c.SX], row[c.PX]
     length, rows, wout = row[c.TAP_LENGTH], row[c.TAP_ROWS], row[c.WOUT]
@@ -83,64 +90,100 @@ def gather_line(tables, row, y, first, short, events, edges):
             if begin < end:
                 base = (line * win + left - ky * kw) * cin
                 run, number = listed + 4 * begin, end - begin
-                if short:
+                if width == 2:
                     add_rows_short(first + 2 * x * cout, weights, rows, length, run, number, base)
                 else:
                     add_rows(first + 4 * x * cout, weights, rows, length, run, number, base)
 
 
+def _scatterer(add):
+    """Return what scatters a list of events whose rows ``add`` adds: a loop of its own for every length of rows."""
+
+    @njit(inline="always")
+    def scatter(goal, weights, landings, listed, number):
+        """Add the row of each event where it lands; goal and ``weights``, those of a kernel line, are addresses.
+
+        Events from both halves of the list take turns: neighbours add to the same cells, and wait for each other.
+        """
+        half = number >> 1
+        for e in range(half):
+            near, far = 2 * np.int64(listed[e]), 2 * np.int64(listed[half + e])
+            add(goal + 2 * np.int64(landings[near]), weights + 2 * np.int64(landings[near + 1]))
+            add(goal + 2 * np.int64(landings[far]), weights + 2 * np.int64(landings[far + 1]))
+        if number & 1:
+            last = 2 * np.int64(listed[number - 1])
+            add(goal + 2 * np.int64(landings[last]), weights + 2 * np.int64(landings[last + 1]))
+
+    return scatter
+
+
+_scatter_1, _scatter_2, _scatter_3, _scatter_4 = (_scatterer(add) for add in add_lines)
+
+
 @njit(inline="always")
-def _place(reach, event, before, cin, inverse):
-    """Return position of the line, phase and source channel of an event; ``before`` cells precede its line."""
-    cell = np.int64(event) - before
-    x = np.int64((cell + 0.5) * inverse)  # cell // cin, which would take longer than the row
-    return reach[2 * x], reach[2 * x + 1], cell - x * cin
+def _scatter_any(goal, weights, landings, listed, number, row):
+    """As the others, of rows of any length; with groups a row each position."""
+    wide, length, span = 2 * row[c.COUT], row[c.LENGTH], row[c.SPAN] if row[c.GROUPS] > 1 else 1
+    for e in range(number):
+        at = 2 * np.int64(listed[e])
+        to, taps = goal + 2 * np.int64(landings[at]), weights + 2 * np.int64(landings[at + 1])
+        for nth in range(span):
+            add_row_short(to + nth * wide, taps + nth * 2 * row[c.CIN] * length, length)
+
+
+@njit(inline="always")
+def _reaching(row, events, y, ky, each):
+    """Return the first and last of the events that reach line ``y`` through a kernel line, and the cell it begins with.
+
+    A source line is ``each`` edges.
+    """
+    line = y * row[c.SY] + ky * row[c.DY] - row[c.PY]
+    if line < 0 or line >= row[c.HIN]:
+        return np.int64(0), np.int64(0), np.int64(0)
+    begin, end = np.int64(events.edges[line * each]), np.int64(events.edges[(line + 1) * each])
+    return begin, end, line * row[c.WIN] * row[c.CIN]
 
 
 @njit(**OPTIONS)
 def scatter_line(tables, row, y, goal, events, each):
     """As :func:`gather_line`, event by event; goal begins with the margin, and a source line is ``each`` edges."""
-    cin, cout, length, groups = row[c.CIN], row[c.COUT], row[c.LENGTH], row[c.GROUPS]
-    reach, inverse, edges = beyond(tables.reach, 2 * row[c.REACH]), 1.0 / row[c.CIN], events.edges
-    weights, first, before = address(tables.short) + 2 * row[c.BEGIN], address(goal), row[c.WIN] * row[c.CIN]
-    per_source, per_target, sx, span = cin // groups, cout // groups, row[c.SX], row[c.SPAN]
+    landings, first = beyond(tables.landings, 2 * row[c.LANDING]), address(goal)
+    weights = address(tables.short) + 2 * row[c.BEGIN]
+    lines, parts = row[c.LENGTH] >> 5, row[c.SPAN] if row[c.GROUPS] > 1 else 1
+    kernel_line = 2 * row[c.SX] * parts * row[c.CIN] * row[c.LENGTH]
     for ky in range(row[c.KH]):
-        line = y * row[c.SY] + ky * row[c.DY] - row[c.PY]
-        if line < 0 or line >= row[c.HIN]:
-            continue
-        for e in range(edges[line * each], edges[(line + 1) * each]):
-            position, phase, channel = _place(reach, events.indices[e], line * before, cin, inverse)
-            which, to = ky * sx + phase, first + 2 * position * cout
-            if groups == 1:
-                add_row_short(to, weights + 2 * (which * cin + channel) * length, length)
-            else:
-                to += 2 * (channel // per_source * per_target)
-                for nth in range(span):
-                    tap = (which * span + nth) * cin + channel
-                    add_row_short(to + 2 * nth * cout, weights + 2 * tap * length, length)
+        begin, end, before = _reaching(row, events, y, ky, each)
+        listed, number = beyond(events.indices, begin), end - begin
+        rows, here = weights + ky * kernel_line, beyond(landings, -2 * before)
+        if row[c.GROUPS] > 1 or lines > 4:
+            _scatter_any(first, rows, here, listed, number, row)
+        elif lines == 1:
+            _scatter_1(first, rows, here, listed, number)
+        elif lines == 2:
+            _scatter_2(first, rows, here, listed, number)
+        elif lines == 3:
+            _scatter_3(first, rows, here, listed, number)
+        else:
+            _scatter_4(first, rows, here, listed, number)
 
 
 @njit(**OPTIONS)
 def sweep_line(tables, row, y, goal, events, each):
     """As :func:`scatter_line` for events of any payload, weights of any width, and an int32 goal."""
-    cin, cout, length, groups = row[c.CIN], row[c.COUT], row[c.LENGTH], row[c.GROUPS]
-    reach, inverse, edges = beyond(tables.reach, 2 * row[c.REACH]), 1.0 / row[c.CIN], events.edges
-    before, parts = row[c.WIN] * row[c.CIN], row[c.SPAN] if groups > 1 else 1
-    per_source, per_target, sx = cin // groups, cout // groups, row[c.SX]
+    length, parts = row[c.LENGTH], row[c.SPAN] if row[c.GROUPS] > 1 else 1
+    landings, kernel_line = beyond(tables.landings, 2 * row[c.LANDING]), row[c.SX] * parts * row[c.CIN] * length
     for ky in range(row[c.KH]):
-        line = y * row[c.SY] + ky * row[c.DY] - row[c.PY]
-        if line < 0 or line >= row[c.HIN]:
-            continue
-        for e in range(edges[line * each], edges[(line + 1) * each]):
-            position, phase, channel = _place(reach, events.indices[e], line * before, cin, inverse)
-            to = beyond(goal, position * cout + channel // per_source * per_target)
+        begin, end, before = _reaching(row, events, y, ky, each)
+        for e in range(begin, end):
+            place = 2 * (np.int64(events.indices[e]) - before)
+            to, at = beyond(goal, landings[place]), row[c.BEGIN] + ky * kernel_line + landings[place + 1]
             payload = events.payloads[e] if events.loud != 1 else i32(1)
             for nth in range(parts):
-                at = row[c.BEGIN] + (((ky * sx + phase) * parts + nth) * cin + channel) * length
+                tap = at + nth * row[c.CIN] * length
                 if row[c.NARROW] == 1:
-                    _add_wide(beyond(to, nth * cout), beyond(tables.short, at), length, payload)
+                    _add_wide(beyond(to, nth * row[c.COUT]), beyond(tables.short, tap), length, payload)
                 else:
-                    _add_wide(beyond(to, nth * cout), beyond(tables.wide, at), length, payload)
+                    _add_wide(beyond(to, nth * row[c.COUT]), beyond(tables.wide, tap), length, payload)
 
 
 @njit(**OPTIONS)

@@ -16,7 +16,14 @@ import numpy as np
 from neurodeploy.targets.emulator.jit import njit
 from neurodeploy.targets.emulator.pointers import beyond
 from neurodeploy.targets.emulator.rows import OPTIONS
-from neurodeploy.targets.emulator.vectors import DECAYED, LANES, update_blocks_inside, update_blocks_uniform
+from neurodeploy.targets.emulator.vectors import (
+    DECAYED,
+    LANES,
+    update_blocks_inside,
+    update_blocks_uniform,
+    update_words_inside,
+    update_words_uniform,
+)
 
 i32, f64 = np.int32, np.float64
 _HIGH, _LOW, _TURN = i32(1 << 23), i32(-(1 << 23)), i32(24)
@@ -65,9 +72,9 @@ def update_shared(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias, insi
     blocks = size // LANES if peak < DECAYED else 0
     done, keeps = blocks * LANES, (i32(keep_u), i32(keep_v))
     if inside:
-        update_blocks_inside(a, u, v, s, blocks, i32(shift), keeps[0], keeps[1], threshold, bias, found)
+        update_blocks_inside(a, u, v, s, 1, blocks, 0, i32(shift), keeps[0], keeps[1], threshold, bias, found)
     else:
-        update_blocks_uniform(a, u, v, s, blocks, i32(shift), keeps[0], keeps[1], threshold, bias, found)
+        update_blocks_uniform(a, u, v, s, 1, blocks, 0, i32(shift), keeps[0], keeps[1], threshold, bias, found)
     if done < size:
         goal, rest = (beyond(a, done), beyond(u, done), beyond(v, done), beyond(s, done)), size - done
         share_u, share_v = keep_u * (1 / 4096), keep_v * (1 / 4096)
@@ -75,6 +82,19 @@ def update_shared(a, u, v, s, size, shift, keep_u, keep_v, threshold, bias, insi
         found[0], found[1] = max(found[0], ends[0]), max(found[1], ends[1])
         found[2] += ends[2]
         found[3] += ends[3]
+
+
+@njit(**OPTIONS)
+def update_lines(a, u, v, s, lines, size, pitch, shift, keep_u, keep_v, threshold, bias, inside, found):
+    """As :func:`update_shared` of lines of ``size`` neurons, whole blocks, where every |u| is less than ``DECAYED``.
+
+    a points to int16, the lines ``pitch`` cells apart, and is cleared.
+    """
+    blocks, keeps = size // LANES, (i32(keep_u), i32(keep_v))
+    if inside:
+        update_words_inside(a, u, v, s, lines, blocks, pitch, i32(shift), keeps[0], keeps[1], threshold, bias, found)
+    else:
+        update_words_uniform(a, u, v, s, lines, blocks, pitch, i32(shift), keeps[0], keeps[1], threshold, bias, found)
 
 
 @njit(**OPTIONS)

@@ -1,5 +1,7 @@
 """The update of plain neurons that share their parameters, sixteen at a time, written as LLVM vectors.
 
+Sums of 32 bits stand side by side. Those of 16 bits are lines of a map with margins between them, and are cleared.
+
 The loop is the one of :mod:`neurodeploy.targets.emulator.updates`, which updates what is left beyond whole blocks. Left
 to itself the compiler takes vectors of half the width that some processors have, and most of the loop is decays: a
 conversion to doubles and back, or, where the processor multiplies words in pairs, half as many instructions. LLVM maps
@@ -28,10 +30,11 @@ _BYTES = ir.VectorType(ir.IntType(8), LANES)
 _HIGH, _LOW, _RANGE = 1 << 23, -(1 << 23), 1 << 24
 
 I32 = types.CPointer(types.int32)
-_SIGNATURE = types.void(
-    I32, I32, I32, types.CPointer(types.uint8), types.intp, types.int32, types.int32, types.int32, types.int32,
-    types.int32, types.CPointer(types.int64),
+_REST = (
+    I32, I32, types.CPointer(types.uint8), types.intp, types.intp, types.intp,
+    types.int32, types.int32, types.int32, types.int32, types.int32, types.CPointer(types.int64),
 )  # fmt: skip
+_SIGNATURES = {32: types.void(I32, *_REST), 16: types.void(types.CPointer(types.int16), *_REST)}
 
 
 def _all(value: int) -> Any:
@@ -132,11 +135,12 @@ def _wrapped(builder: Any, raw: Any) -> tuple[Any, Any]:
     return current, builder.zext(builder.or_(above, below), _INTS)
 
 
-def updater(decayed: Callable[..., Any], *, inside: bool) -> Callable[..., Any]:
-    """Return the update of whole blocks; ``inside`` where nothing can wrap or saturate."""
+def updater(decayed: Callable[..., Any], *, inside: bool, bits: int = 32) -> Callable[..., Any]:
+    """Return the update of whole blocks from sums of 32 or 16 bits; ``inside`` where nothing can wrap or saturate."""
+    sums = ir.VectorType(ir.IntType(bits), LANES)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, u, v, s, blocks, shift, keep_u, keep_v, threshold, bias, found = arguments
+        a, u, v, s, lines, blocks, pitch, shift, keep_u, keep_v, threshold, bias, found = arguments
         shifts, limit, biases = (_splat(builder, x, _INTS) for x in (shift, threshold, bias))
         names = ("peak", "low", "wraps", "clips")
         kept = {name: cgutils.alloca_once_value(builder, ir.Constant(_INTS, None)) for name in names}
@@ -147,10 +151,20 @@ def updater(decayed: Callable[..., Any], *, inside: bool) -> Callable[..., Any]:
         def add(_: Any, x: Any, y: Any) -> Any:
             return builder.add(x, y)
 
-        with cgutils.for_range(builder, blocks) as loop:
-            cell = builder.mul(loop.index, loop.index.type(LANES))
-            at = [builder.bitcast(builder.gep(p, [cell]), _INTS.as_pointer()) for p in (a, u, v)]
-            arriving, current, held = (builder.load(p, align=4) for p in at)
+        def arrived(place: Any) -> Any:
+            pointer = builder.bitcast(builder.gep(a, [place]), sums.as_pointer())
+            values = builder.load(pointer, align=bits // 8)
+            if bits == 32:
+                return values
+            builder.store(ir.Constant(sums, None), pointer, align=bits // 8)
+            return builder.sext(values, _INTS)
+
+        with cgutils.for_range(builder, lines) as line, cgutils.for_range(builder, blocks) as loop:
+            inner = builder.mul(loop.index, loop.index.type(LANES))
+            cell = builder.add(inner, builder.mul(line.index, builder.mul(blocks, blocks.type(LANES))))
+            at = [builder.bitcast(builder.gep(p, [cell]), _INTS.as_pointer()) for p in (u, v)]
+            arriving = arrived(builder.add(inner, builder.mul(line.index, pitch)))
+            current, held = (builder.load(p, align=4) for p in at)
             current = builder.add(decayed(builder, current, keep_u), builder.shl(arriving, shifts))
             if not inside:
                 current, turned = _wrapped(builder, current)
@@ -163,8 +177,8 @@ def updater(decayed: Callable[..., Any], *, inside: bool) -> Callable[..., Any]:
             fired = builder.icmp_signed(">", held, limit)
             keep("peak", _larger, _larger(builder, current, builder.sub(_all(0), current)))
             keep("low", _smaller, held)
-            builder.store(current, at[1], align=4)
-            builder.store(builder.select(fired, _all(0), held), at[2], align=4)
+            builder.store(current, at[0], align=4)
+            builder.store(builder.select(fired, _all(0), held), at[1], align=4)
             flags = builder.bitcast(builder.gep(s, [cell]), _BYTES.as_pointer())
             builder.store(builder.zext(fired, _BYTES), flags, align=1)
         ends = [builder.load(kept[name]) for name in names]
@@ -175,12 +189,17 @@ def updater(decayed: Callable[..., Any], *, inside: bool) -> Callable[..., Any]:
         return context.get_dummy_value()
 
     @intrinsic
-    def update(context, a, u, v, s, blocks, shift, keep_u, keep_v, threshold, bias, found):
-        """Update ``blocks`` blocks; store peak |u|, -(lowest v), wraps and clips from ``found`` on."""
-        return _SIGNATURE, code
+    def update(context, a, u, v, s, lines, blocks, pitch, shift, keep_u, keep_v, threshold, bias, found):
+        """Update ``lines`` lines of ``blocks`` blocks, whose sums begin ``pitch`` cells apart.
+
+        Store peak |u|, -(lowest v), wraps and clips from ``found`` on.
+        """
+        return _SIGNATURES[bits], code
 
     return update
 
 
 _decayed = first_way(WAYS)
 update_blocks_inside, update_blocks_uniform = updater(_decayed, inside=True), updater(_decayed, inside=False)
+update_words_inside = updater(_decayed, inside=True, bits=16)
+update_words_uniform = updater(_decayed, inside=False, bits=16)

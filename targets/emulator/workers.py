@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from neurodeploy.targets.emulator import columns as c
+from neurodeploy.targets.emulator import job, stages
 from neurodeploy.targets.emulator.feeding import loudest
 from neurodeploy.targets.emulator.memory import EVENTS, Inputs, Memory, Outputs, memory
+from neurodeploy.targets.emulator.pool import pool
 from neurodeploy.targets.emulator.program import Program
 from neurodeploy.targets.emulator.stepwise_program import StepwiseMemory, StepwiseProgram, stepwise_memory
 
 Counts = npt.NDArray[np.int64]
 Span = tuple[int, int]
 
-#: Neuron updates of a sample from which it is worth to look for stages.
-STAGED = 2_000_000
+#: Neuron updates of a sample from which it is worth to wake other threads for it.
+STAGED = 1_000_000
 
 
 def run_in_chunks(
@@ -38,45 +38,44 @@ def run_in_chunks(
     -------
     Wraps, clips and largest payload of each part, int64 [parts, 3]: the ports, then the populations in running order.
     """
-    from neurodeploy.targets.emulator import kernel, stages
-
-    steps, every = (outputs.first_t, outputs.first_t + outputs.s.shape[1]), (0, len(program.cells))
+    samples = len(outputs.s)
 
     def work(few: Span) -> Counts:
-        found: Counts = np.zeros_like(outputs.found)
-        run(few, outputs._replace(found=found))
+        if carried:
+            return _joined([alone(carried[sample], (sample, sample + 1)) for sample in range(*few)])
+        own = _taken(program)
+        found = alone(own, few)
+        program.spare.append(own)
         return found
 
-    def run(few: Span, given: Outputs) -> None:
-        for samples in [(sample, sample + 1) for sample in range(*few)] if carried else [few]:
-            with _memory(program, carried, samples[0]) as own:
-                kernel.run(program.tables, own, inputs, given, samples, steps, every)
+    def alone(own: Memory, few: Span) -> Counts:
+        job.run(program.tables, own, inputs, outputs, few)
+        found: Counts = own.found.copy()
+        return found
 
-    samples, found = len(outputs.s), outputs.found
+    def share(sample: int) -> Counts:
+        own = carried[sample] if carried else _taken(program)
+        stages.run_sample(program, own, inputs, outputs, sample, workers)
+        found: Counts = own.found.copy()
+        if not carried:
+            program.spare.append(own)
+        return found
+
     if samples < workers and outputs.s[0].size >= STAGED:
-        for sample in range(samples):
-            with _memory(program, carried, sample) as own:
-                stages.run_sample(program.tables, own, inputs, outputs, sample, workers)
-    elif workers == 1 or samples == 1:
-        run((0, samples), outputs)
+        found = _joined([share(sample) for sample in range(samples)])
     else:
         found = _joined(_spread(work, samples, workers))
     found[-len(program.cells) :, 2] = 1
-    return np.asarray(found)
+    return found
 
 
-@contextlib.contextmanager
-def _memory(program: Program, carried: Sequence[Memory], sample: int) -> Iterator[Memory]:
-    """Give the memory of a sample, or any that no other thread uses and that goes back among the spare."""
-    if carried:
-        yield carried[sample]
-        return
+def _taken(program: Program) -> Memory:
+    """Return memory that no other thread uses, from the spare if there is any."""
     try:
         own: Memory = program.spare.pop()
     except IndexError:
         own = memory(program.tables, program.population_cells)
-    yield own
-    program.spare.append(own)
+    return own
 
 
 def run_stepwise(
@@ -121,5 +120,4 @@ def _spread(work: Callable[[Span], Counts], samples: int, workers: int) -> list[
     if workers == 1 or samples == 1:
         return [work((0, samples))]
     edges = np.linspace(0, samples, min(samples, 4 * workers) + 1).astype(int).tolist()
-    with ThreadPoolExecutor(min(workers, samples)) as pool:
-        return list(pool.map(work, itertools.pairwise(edges)))
+    return list(pool(workers).map(work, itertools.pairwise(edges)))

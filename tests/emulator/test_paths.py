@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,11 @@ from neurodeploy.comparison import compare
 from neurodeploy.network import Connection, Convolution, Dense, Network, Population, Port, Projection
 from neurodeploy.neurons import Lif
 from neurodeploy.simulation import simulate
-from neurodeploy.targets.emulator import columns, stages, workers
+from neurodeploy.targets.emulator import columns, workers
 from neurodeploy.targets.emulator import run as emulator
 from neurodeploy.targets.emulator.packing import pack, padded
 from neurodeploy.targets.emulator.run import compiled
+from neurodeploy.targets.emulator.turns import turns
 
 EVERYTHING = ("s", "u", "v")
 
@@ -141,7 +144,6 @@ def test_loops_over_several_populations_run_step_by_step():
 def test_one_sample_on_several_threads(monkeypatch, threads, steps):
     monkeypatch.setattr(emulator, "threads", lambda: threads)
     monkeypatch.setattr(workers, "STAGED", 0)
-    monkeypatch.setattr(stages, "_WORTH", 0.0)
     first = Convolution(weights(16, 2, 3, 3), (2, 2), (1, 1))
     second = Convolution(weights(8, 16, 3, 3, low=-10), (1, 1), (1, 1))
     network = chain((2, 12, 12), first, second, Dense(weights(30, 8 * 36, low=-20)), Dense(weights(5, 30, low=-20)))
@@ -151,12 +153,17 @@ def test_one_sample_on_several_threads(monkeypatch, threads, steps):
     assert (golden.wraps, golden.clips) == (fast.wraps, fast.clips)
 
 
-def test_stages_take_about_as_long_as_each_other():
-    groups = [(0, 1), (1, 4), (4, 5), (5, 6)]
-    assert stages._cut(groups, [5.0, 1.0, 1.0, 3.0], 2) == [(0, 1), (1, 6)]
-    assert stages._cut(groups, [1.0, 1.0, 1.0, 1.0], 4) == groups
-    assert stages._cut(groups, [9.0, 0.1, 0.1, 0.1], 3) == [(0, 1), (1, 6)]
-    assert stages._cut(groups[:1], [1.0], 4) == [(0, 1)]
+def test_turns_follow_skips_and_loops():
+    """The ports go first; a loop is one group; nobody is two chunks ahead of any that reads from it."""
+    names = ("a", "b", "c", "d")
+    arrows = [("in", "a"), ("a", "b"), ("b", "c"), ("c", "b"), ("c", "d"), ("a", "d")]
+    one = Dense(np.ones((1, 1), np.int32))
+    populations = tuple(Population(name, (1,), Lif(1, 0, 0), i) for i, name in enumerate(names))
+    projections = tuple(Projection(f"{s}{t}", s, t, one, delay=2) for s, t in arrows)
+    found = turns(compiled(Network((Port("in", (1,)),), populations, projections, ("d",))).tables)
+    assert found.groups.tolist() == [[0, 0], [0, 1], [1, 3], [3, 4]]
+    rules = [found.waits[a:b].tolist() for a, b in itertools.pairwise(found.first)]
+    assert rules == [[[1, -1]], [[0, 1], [2, -1], [3, -1]], [[1, 1], [3, -1]], [[1, 1], [2, 1]]]
 
 
 @pytest.mark.parametrize("cells", [1, 10, 16, 40, 64, 128, 200, 400])

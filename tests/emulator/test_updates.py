@@ -25,7 +25,21 @@ def compiled(way, *, inside: bool):
     def call(a, u, v, s, numbers, found):
         shift, keep_u, keep_v, threshold, bias = numbers
         goal = pointer(a), pointer(u), pointer(v), pointer(s)
-        update(goal[0], goal[1], goal[2], goal[3], a.size // 16, shift, keep_u, keep_v, threshold, bias, pointer(found))
+        update(
+            goal[0],
+            goal[1],
+            goal[2],
+            goal[3],
+            1,
+            a.size // 16,
+            0,
+            shift,
+            keep_u,
+            keep_v,
+            threshold,
+            bias,
+            pointer(found),
+        )
 
     return call
 
