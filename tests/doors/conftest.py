@@ -5,5 +5,7 @@ from importlib.util import find_spec
 NEEDED = ("spikingjelly", "sinabs")
 
 collect_ignore = (
-    [] if all(find_spec(name) for name in NEEDED) else ["test_cases.py", "test_sinabs.py", "test_spikingjelly.py"]
+    []
+    if all(find_spec(name) for name in NEEDED)
+    else ["test_cases.py", "test_gpu_systems.py", "test_sinabs.py", "test_spikingjelly.py"]
 )
