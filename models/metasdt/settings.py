@@ -36,12 +36,12 @@ def _integers(default: tuple[int, ...], low: int, high: int) -> Any:
 
 
 @dataclass(frozen=True)
-class MetaSdtSettings:
-    """Meta-SDT V3 as its public code has it, for frames or one image (a still image is one step).
+class BackboneSettings:
+    """What the backbones of both versions have in common.
 
     Attributes
     ----------
-    channels : of the four stages, the published T by default; see :data:`V3_CHANNELS`.
+    channels : of the four stages.
     blocks, strides : of the sections ``1a``, ``1b``, ``2``, ``3``, ``4``; published 1, 1, 2, 6, 2 and 2, 2, 2, 2, 1.
     mixer : of channels, in the sections ``1a``, ``1b`` and ``2``: two 3 x 3 convolutions, two linear layers, or one
         of each.
@@ -52,9 +52,6 @@ class MetaSdtSettings:
     mixer_norm : a batch norm behind every linear layer of a mixer (formula; the public code has none).
     expansion : of mixers and of the transformers' linear layers, which published settings share.
     mixer_expansion : of mixers alone, 0 for the same.
-    levels : D, the largest integer that an I-LIF neuron sends; published 4 (8 is the public classes' default).
-    neuron : ``i-lif``, integers without memory; ``lif-sj``, binary spikes with memory.
-    dropout : behind the mixers' linear layers.
     """
 
     channels: tuple[int, ...] = _integers(V3_CHANNELS["t"], 2, 4096)
@@ -67,13 +64,27 @@ class MetaSdtSettings:
     expansion: int = bounded(1, 64, 4)
     mixer_expansion: int = bounded(0, 64, 0)
     heads: int = bounded(1, 64, 8)
-    levels: int = bounded(1, 255, 4)
-    neuron: str = one_of(NEURONS, "i-lif")
-    dropout: float = bounded(0.0, 0.95, 0.2)
 
     def check(self) -> None:
         """Raise :class:`ValueError` where options contradict each other, naming them."""
         check_sizes(self.channels, self.blocks, self.strides, self.heads)
+
+
+@dataclass(frozen=True)
+class MetaSdtSettings(BackboneSettings):
+    """Meta-SDT V3 as its public code has it, for frames or one image (a still image is one step).
+
+    Attributes
+    ----------
+    channels : the published T by default; see :data:`V3_CHANNELS`.
+    levels : D, the largest integer that an I-LIF neuron sends; published 4 (8 is the public classes' default).
+    neuron : ``i-lif``, integers without memory; ``lif-sj``, binary spikes with memory.
+    dropout : behind the mixers' linear layers.
+    """
+
+    levels: int = bounded(1, 255, 4)
+    neuron: str = one_of(NEURONS, "i-lif")
+    dropout: float = bounded(0.0, 0.95, 0.2)
 
 
 @dataclass(frozen=True)
@@ -109,32 +120,19 @@ class MaskRcnnSettings(MetaSdtSettings):
 
 
 @dataclass(frozen=True)
-class MetaSdtV2Settings:
+class MetaSdtV2Settings(BackboneSettings):
     """Meta-SDT V2: LIF neurons, re-parameterised convolutions in attention, and Conv mixers.
 
     Attributes
     ----------
-    channels : of the four stages, the published 8-512 by default; see :data:`V2_CHANNELS`.
-    blocks, strides, mixer and its options : as of :class:`MetaSdtSettings`; published with ``conv``.
+    channels : the published 8-512 by default; see :data:`V2_CHANNELS`.
     attention_threshold : of the neurons behind the product of attention.
+    dropout : behind the mixers' linear layers.
     """
 
     channels: tuple[int, ...] = _integers(V2_CHANNELS["8-512"], 2, 4096)
-    blocks: tuple[int, ...] = _integers(BLOCKS, 0, 64)
-    strides: tuple[int, ...] = _integers(STRIDES, 1, 4)
-    mixer: str = one_of(MIXERS, "conv")
-    layout: str = one_of(LAYOUTS, "reference")
-    order: str = one_of(ORDERS, "mlp-conv")
-    mixer_norm: bool = field(default=False)
-    expansion: int = bounded(1, 64, 4)
-    mixer_expansion: int = bounded(0, 64, 0)
-    heads: int = bounded(1, 64, 8)
     attention_threshold: float = bounded(0.0, 1e3, 0.5)
     dropout: float = bounded(0.0, 0.95, 0.2)
-
-    def check(self) -> None:
-        """Raise :class:`ValueError` where options contradict each other, naming them."""
-        check_sizes(self.channels, self.blocks, self.strides, self.heads)
 
 
 def check_sizes(channels: tuple[int, ...], blocks: tuple[int, ...], strides: tuple[int, ...], heads: int) -> None:
