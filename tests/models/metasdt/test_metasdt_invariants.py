@@ -14,6 +14,7 @@ from neurodeploy.models.metasdt.settings import MetaSdtSettings, MetaSdtV2Settin
 from neurodeploy.models.operations import count_operations, parts_of
 from neurodeploy.models.spiking.layer import MultiSpike
 from neurodeploy.models.spiking.streaming import streaming
+from tests.models.firing import let_fire
 
 SMALL = {"channels": (8, 8, 8, 8), "blocks": (1, 1, 1, 1, 1), "heads": 2, "expansion": 2}
 LINEAR = Neurons(nn.Identity, nn.Identity, nn.Identity)
@@ -23,12 +24,7 @@ def build(kind: type = MetaSdtSettings, seed: int = 0, **options: object) -> Met
     """Return a small network in evaluation whose norms are such that its neurons fire."""
     torch.manual_seed(seed)
     model = MetaSdt(kind(**SMALL | options), ModelContext((2, 16, 16), 3, 4))
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 1.0, 2.0)
-            nn.init.uniform_(module.bias, 0.2, 1.0)
-            nn.init.uniform_(module.running_mean, -0.2, 0.2)
-    return model.eval()
+    return let_fire(model, 0.2, 1.0)
 
 
 def clip(steps: int = 4) -> torch.Tensor:

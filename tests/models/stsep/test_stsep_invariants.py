@@ -13,6 +13,7 @@ from neurodeploy.models.stsep.branches import CHARGES, neuron
 from neurodeploy.models.stsep.difference import Difference
 from neurodeploy.models.stsep.network import StsepNetwork
 from neurodeploy.models.stsep.settings import StsepSettings
+from tests.models.firing import let_fire
 
 STEPS, CLASSES = 6, 5
 SMALL = {"depth": 10, "stages": 2, "channels": 6, "stem": "small"}
@@ -22,12 +23,7 @@ def build(seed: int = 0, **options: object) -> StsepNetwork:
     """Return a small network in evaluation whose norms are such that its neurons fire."""
     torch.manual_seed(seed)
     model = StsepNetwork(StsepSettings(**SMALL | options), ModelContext((2, 12, 12), CLASSES, STEPS))
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 1.0, 2.0)
-            nn.init.uniform_(module.bias, 0.0, 0.8)
-            nn.init.uniform_(module.running_mean, -0.2, 0.2)
-    return model.eval()
+    return let_fire(model, 0.0, 0.8)
 
 
 def clip(seed: int = 1, samples: int = 3) -> torch.Tensor:
